@@ -1,0 +1,56 @@
+//! The command line, which is also its help.
+
+xflags::xflags! {
+    src "./src/flags.rs"
+
+    /// The workspace's own commands. Start with `cargo xtask ci`.
+    cmd xtask {
+        /// Everything a change must pass, fast to slow, one line a step.
+        cmd ci {
+            /// Resume at this step.
+            optional --from step: String
+        }
+        /// Unit tests, integration tests of each crate, and doctests.
+        cmd test {
+            /// Only this package: `breaker` or `underpin-breaker`.
+            optional -p,--package package: String
+        }
+        /// Builds every crate alone: no features, each feature, all features.
+        cmd features {
+            optional -p,--package package: String
+        }
+        /// The house rules that no compiler checks.
+        cmd tidy {}
+        /// Documentation, warnings denied.
+        cmd docs {}
+        /// Tests across crates and against programs that are not ours.
+        cmd integration {
+            /// Only this area.
+            optional area: String
+            /// All the counts, not the tenth that `ci` runs.
+            optional --full
+        }
+        /// Runs the tests that docs/parity.md names, and counts proven, not yet, broken.
+        cmd parity {}
+        /// Benchmarks beside named peers, in one run.
+        cmd bench {
+            /// Only this page of `bench/`.
+            optional area: String
+        }
+        /// The release plan; with a flag, a step of it.
+        cmd publish {
+            /// Builds every crate alone, from its own tarball.
+            optional --package
+            /// Publishes to a registry on loopback and builds every README's example from it.
+            optional --rehearse
+            /// Rehearsal: seconds until a published version shows in the index.
+            optional --delay seconds: u64
+            /// Rehearsal: how many uploads are answered with 429 first.
+            optional --throttle uploads: u32
+            /// The real thing.
+            optional --execute
+        }
+        /// Installs the third-party programs that the tests use.
+        cmd setup {}
+    }
+}
