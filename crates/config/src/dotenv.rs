@@ -1,0 +1,249 @@
+//! The `.env` file.
+//!
+//! There is no standard for it, and its readers disagree, so this grammar keeps to what they agree on and refuses the rest:
+//!
+//! - a line is `NAME=value` or `export NAME=value`, with white space allowed around each part; blank lines and lines that begin with `#` do not count;
+//! - a value without quotes ends with its line or before a `#` that has white space before it, and is trimmed;
+//! - between single quotes every character stands for itself, line breaks too;
+//! - between double quotes `\n`, `\r`, `\t`, `\\`, `\"` and `\$` are escapes, line breaks stand for themselves, and any other backslash is refused;
+//! - `$` has no meaning anywhere: a password with a dollar sign in it is the password;
+//! - a byte order mark is skipped, and a line may end with CR LF.
+
+use std::ffi::OsString;
+
+use crate::{env::Variable, problem::Problem};
+
+/// The variables of a `.env` file called `file`, and what is wrong with it. No reason quotes a value.
+pub(crate) fn parse(file: &str, text: &str) -> (Vec<Variable>, Vec<Problem>) {
+    let mut parser = Parser {
+        rest: text.strip_prefix('\u{feff}').unwrap_or(text),
+        line: 1,
+    };
+    let mut variables: Vec<Variable> = Vec::new();
+    let mut problems = Vec::new();
+    while !parser.rest.is_empty() {
+        let line = parser.line;
+        let mut problem = |reason: String| {
+            problems.push(Problem {
+                variable: format!("{file} line {line}"),
+                reason,
+                expected: "NAME=value, NAME='value' or NAME=\"value\"".to_owned(),
+            });
+        };
+        match parser.assignment() {
+            Ok(None) => {}
+            Ok(Some((name, value))) => match variables.iter().find(|known| known.name == *name) {
+                Some(first) => problem(format!(
+                    "sets {name} again, after line {}",
+                    first.line.unwrap_or_default()
+                )),
+                None => variables.push(Variable::new(
+                    OsString::from(name),
+                    OsString::from(value),
+                    Some(line),
+                )),
+            },
+            Err(reason) => {
+                problem(reason.to_owned());
+                parser.skip_line();
+            }
+        }
+    }
+    (variables, problems)
+}
+
+struct Parser<'a> {
+    rest: &'a str,
+    line: usize,
+}
+
+impl<'a> Parser<'a> {
+    /// Reads one line, or more where quotes span them.
+    fn assignment(&mut self) -> Result<Option<(&'a str, String)>, &'static str> {
+        self.skip_blanks();
+        if self.at_end_of_line() {
+            self.skip_line();
+            return Ok(None);
+        }
+        let mut name = self.word();
+        if name == "export" && self.rest.starts_with([' ', '\t']) {
+            self.skip_blanks();
+            name = self.word();
+        }
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err("does not begin with a name of letters, digits and underscores");
+        }
+        self.skip_blanks();
+        self.rest = self
+            .rest
+            .strip_prefix('=')
+            .ok_or("has no = after the name")?;
+        self.skip_blanks();
+        let value = match self.rest.chars().next() {
+            Some('\'') => self.single_quoted()?,
+            Some('"') => self.double_quoted()?,
+            _ => return Ok(Some((name, self.unquoted()))),
+        };
+        self.skip_blanks();
+        if !self.at_end_of_line() {
+            return Err("has text after the closing quote");
+        }
+        self.skip_line();
+        Ok(Some((name, value)))
+    }
+
+    fn word(&mut self) -> &'a str {
+        let end = self
+            .rest
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(self.rest.len());
+        let (word, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        word
+    }
+
+    fn unquoted(&mut self) -> String {
+        let line = self.rest.split('\n').next().unwrap_or_default();
+        let comment = line
+            .match_indices('#')
+            .find(|(at, _)| *at == 0 || line[..*at].ends_with([' ', '\t']));
+        let value = line[..comment.map_or(line.len(), |(at, _)| at)]
+            .trim()
+            .to_owned();
+        self.skip_line();
+        value
+    }
+
+    fn single_quoted(&mut self) -> Result<String, &'static str> {
+        let (value, _) = self.rest[1..]
+            .split_once('\'')
+            .ok_or("has a single quote that is never closed")?;
+        self.advance(value.len() + 2);
+        Ok(value.replace("\r\n", "\n"))
+    }
+
+    fn double_quoted(&mut self) -> Result<String, &'static str> {
+        let mut value = String::new();
+        let mut chars = self.rest.char_indices().skip(1).peekable();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '"' => {
+                    self.advance(at + 1);
+                    return Ok(value);
+                }
+                '\\' => value.push(match chars.next() {
+                    Some((_, 'n')) => '\n',
+                    Some((_, 'r')) => '\r',
+                    Some((_, 't')) => '\t',
+                    Some((_, c @ ('\\' | '"' | '$'))) => c,
+                    _ => return Err("has a backslash that is none of \\n \\r \\t \\\\ \\\" \\$: use single quotes, or write \\\\"),
+                }),
+                '\r' if chars.peek().is_some_and(|(_, next)| *next == '\n') => {}
+                c => value.push(c),
+            }
+        }
+        Err("has a double quote that is never closed")
+    }
+
+    fn skip_blanks(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\t']);
+    }
+
+    fn at_end_of_line(&self) -> bool {
+        self.rest.is_empty() || self.rest.starts_with(['\n', '#']) || self.rest.starts_with("\r\n")
+    }
+
+    fn skip_line(&mut self) {
+        let end = self.rest.find('\n').map_or(self.rest.len(), |end| end + 1);
+        self.advance(end);
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        let (passed, rest) = self.rest.split_at(bytes);
+        self.line += passed.matches('\n').count();
+        self.rest = rest;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &str) -> Vec<(String, String)> {
+        let (variables, problems) = parse(".env", text);
+        assert_eq!(problems, []);
+        let text = |os: OsString| os.into_string().unwrap();
+        variables
+            .into_iter()
+            .map(|variable| (text(variable.name), text(variable.value)))
+            .collect()
+    }
+
+    fn value(text: &str) -> String {
+        let mut pairs = pairs(text);
+        assert_eq!(pairs.len(), 1, "{text}");
+        pairs.remove(0).1
+    }
+
+    #[test]
+    fn reads_what_the_grammar_says() {
+        for (text, expected) in [
+            ("A=b", "b"),
+            ("A=b\r\n", "b"),
+            ("\u{feff}A=b", "b"),
+            ("export A=b", "b"),
+            ("  export\tA = b  ", "b"),
+            ("A=", ""),
+            ("A=''", ""),
+            ("A=b c # d", "b c"),
+            ("A=b#c", "b#c"),
+            ("A=#c", ""),
+            ("A='b # c' # d", "b # c"),
+            ("A='b\nc'", "b\nc"),
+            ("A='b\r\nc'\r\n", "b\nc"),
+            ("A=\"b\nc\"", "b\nc"),
+            (r#"A="b\n\t\r\"\\\$c""#, "b\n\t\r\"\\$c"),
+            (r"A='b\n'", r"b\n"),
+            ("A=$B${C}", "$B${C}"),
+            ("A=\"$B\"", "$B"),
+            ("A=b=c", "b=c"),
+            ("A=it's", "it's"),
+            ("A=höhe", "höhe"),
+            ("# c\n\n  \nA=b", "b"),
+            ("export=b", "b"),
+        ] {
+            assert_eq!(value(text), expected, "{text:?}");
+        }
+        assert_eq!(pairs("A=1\nB='2\n'\nC=3").len(), 3);
+    }
+
+    #[test]
+    fn refuses_the_rest_by_line_and_goes_on() {
+        let (variables, problems) = parse(
+            ".env",
+            "A=1\nhunter2\n1B=2\nC 3\nD='4' hunter2\nE=\"\\hunter2\"\nA=hunter2\nF=6\nG='hunter2",
+        );
+        let lines: Vec<_> = problems
+            .iter()
+            .map(|problem| problem.variable.as_str())
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                ".env line 2",
+                ".env line 3",
+                ".env line 4",
+                ".env line 5",
+                ".env line 6",
+                ".env line 7",
+                ".env line 9"
+            ]
+        );
+        assert!(!format!("{problems:?}").contains("hunter2"));
+        let names: Vec<_> = variables
+            .iter()
+            .map(|variable| variable.name.to_str().unwrap())
+            .collect();
+        assert_eq!(names, ["A", "F"]);
+    }
+}
