@@ -88,17 +88,10 @@ fn is_slip(typed: &str, meant: &str) -> bool {
 
 /// The string in `key = "text"`.
 pub(crate) fn text(meta: &ParseNestedMeta<'_>) -> Result<LitStr> {
-    let expr: Expr = meta.value()?.parse()?;
-    match expr {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) => Ok(text),
-        other => Err(Error::new(
-            other.span(),
-            format!("`{}` takes a text in double quotes", name(&meta.path)),
-        )),
-    }
+    let form = format!("`{}` takes a text in double quotes", name(&meta.path));
+    meta.value()?
+        .parse()
+        .map_err(|error| Error::new(error.span(), form))
 }
 
 /// The text of a literal of any kind: `"30s"`, `3000`, `-1`, `0.5`, `true`, `'x'`.

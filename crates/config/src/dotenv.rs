@@ -9,12 +9,70 @@
 //! - `$` has no meaning anywhere: a password with a dollar sign in it is the password;
 //! - a byte order mark is skipped, and a line may end with CR LF.
 
-use std::ffi::OsString;
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
 
-use crate::{env::Variable, problem::Problem};
+use crate::{
+    env::{Env, Variable},
+    file::{self, Unreadable},
+    finding::escape,
+    problem::Problem,
+    spec::Spec,
+};
+
+/// Adds the variables of the `.env` file, in development.
+pub(crate) fn merge(spec: &Spec, env: &mut Env, problems: &mut Vec<Problem>) {
+    let (Some(profile), Some(path)) = (spec.profile, env.dotenv().map(Path::to_owned)) else {
+        return;
+    };
+    let parts = [OsStr::new(profile)];
+    let set = env
+        .variables()
+        .get(env.position(&parts))
+        .filter(|variable| variable.is_named(&parts));
+    if set.is_some_and(|variable| !is_development(&variable.value)) {
+        return;
+    }
+    let file = escape(&path.to_string_lossy());
+    let text = match file::read(&path) {
+        Ok(text) => text,
+        Err(Unreadable::Missing) => return,
+        Err(Unreadable::Other(why)) => {
+            let reason = format!("{why}: mend it, or remove it");
+            problems.push(Problem {
+                variable: file,
+                reason,
+                expected: String::new(),
+            });
+            return;
+        }
+    };
+    let (variables, found) = parse(&file, &text);
+    problems.extend(found);
+    for variable in &variables {
+        if variable.is_named(&parts) && !is_development(&variable.value) {
+            let reason = format!(
+                "sets {profile}, which decides whether this file is read: set it in the environment"
+            );
+            let line = variable.line.unwrap_or_default();
+            problems.push(Problem {
+                variable: format!("{file} line {line}"),
+                reason,
+                expected: String::new(),
+            });
+        }
+    }
+    env.add_missing(variables);
+}
+
+fn is_development(profile: &OsStr) -> bool {
+    profile.eq_ignore_ascii_case("development")
+}
 
 /// The variables of a `.env` file called `file`, and what is wrong with it. No reason quotes a value.
-pub(crate) fn parse(file: &str, text: &str) -> (Vec<Variable>, Vec<Problem>) {
+fn parse(file: &str, text: &str) -> (Vec<Variable>, Vec<Problem>) {
     let mut parser = Parser {
         rest: text.strip_prefix('\u{feff}').unwrap_or(text),
         line: 1,

@@ -6,6 +6,7 @@ mod dotenv;
 mod env;
 mod exit;
 mod file;
+mod finding;
 mod generate;
 mod json;
 mod kubernetes;

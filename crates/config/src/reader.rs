@@ -1,17 +1,13 @@
 //! Reading fields from a snapshot, keeping every problem.
 
-use std::{
-    borrow::Cow,
-    ffi::OsStr,
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{borrow::Cow, ffi::OsStr, fmt, path::PathBuf};
 
 use crate::{
     config::{Config, Loaded, Source},
     dotenv,
     env::{Env, Variable},
     file::{self, Unreadable},
+    finding::{Finding, Quote, escape, quoted},
     kubernetes,
     problem::{Problem, Problems},
     spec::{Empty, Field, Item, Nested, Presence, Spec, Unknown},
@@ -32,18 +28,6 @@ pub struct Reader<'a> {
     sources: Vec<(String, Source)>,
     /// Texts that no report may quote.
     unquotable: Vec<String>,
-}
-
-/// A problem whose quote is not decided yet: the secret that it must not contain may be read after it.
-struct Finding {
-    problem: Problem,
-    quote: Option<Quote>,
-}
-
-/// A part of the environment, and the reason with that part in it.
-struct Quote {
-    text: String,
-    reason: String,
 }
 
 /// Why the text of a variable cannot be had.
@@ -74,7 +58,7 @@ impl<'a> Reader<'a> {
             assert_names_are_unique(&spec);
         }
         let mut problems = Vec::new();
-        read_dotenv(&spec, &mut env, &mut problems);
+        dotenv::merge(&spec, &mut env, &mut problems);
         let mut reader = Reader {
             env: &env,
             prefix: spec.prefix.to_owned(),
@@ -506,31 +490,15 @@ impl<'a> Reader<'a> {
                 }
             }
         });
-        let is_safe = |quote: &str| {
-            // Three characters in common are chance, and show nothing.
-            let long = |text: &str| text.chars().count() > 3;
-            self.unquotable.iter().all(|secret| {
-                secret != quote
-                    && !(long(secret) && quote.contains(secret.as_str()))
-                    && !(long(quote) && secret.contains(quote))
-            })
-        };
-        let decide = |Finding { mut problem, quote }: Finding| {
-            if let Some(quote) = quote.filter(|quote| is_safe(&quote.text)) {
-                problem.reason = quote.reason;
-            }
-            problem
-        };
-        self.problems.into_iter().map(decide).collect()
-    }
-}
-
-impl From<Problem> for Finding {
-    fn from(problem: Problem) -> Finding {
-        Finding {
-            problem,
-            quote: None,
-        }
+        let Reader {
+            problems,
+            unquotable,
+            ..
+        } = self;
+        problems
+            .into_iter()
+            .map(|finding| finding.decide(&unquotable))
+            .collect()
     }
 }
 
@@ -543,55 +511,6 @@ impl fmt::Debug for Reader<'_> {
     }
 }
 
-/// Adds the variables of the `.env` file, in development.
-fn read_dotenv(spec: &Spec, env: &mut Env, problems: &mut Vec<Problem>) {
-    let (Some(profile), Some(path)) = (spec.profile, env.dotenv().map(Path::to_owned)) else {
-        return;
-    };
-    let parts = [OsStr::new(profile)];
-    let set = env
-        .variables()
-        .get(env.position(&parts))
-        .filter(|variable| variable.is_named(&parts));
-    if set.is_some_and(|variable| !is_development(&variable.value)) {
-        return;
-    }
-    let file = escape(&path.to_string_lossy());
-    let text = match file::read(&path) {
-        Ok(text) => text,
-        Err(Unreadable::Missing) => return,
-        Err(Unreadable::Other(why)) => {
-            let reason = format!("{why}: mend it, or remove it");
-            problems.push(Problem {
-                variable: file,
-                reason,
-                expected: String::new(),
-            });
-            return;
-        }
-    };
-    let (variables, found) = dotenv::parse(&file, &text);
-    problems.extend(found);
-    for variable in &variables {
-        if variable.is_named(&parts) && !is_development(&variable.value) {
-            let reason = format!(
-                "sets {profile}, which decides whether this file is read: set it in the environment"
-            );
-            let line = variable.line.unwrap_or_default();
-            problems.push(Problem {
-                variable: format!("{file} line {line}"),
-                reason,
-                expected: String::new(),
-            });
-        }
-    }
-    env.add_missing(variables);
-}
-
-fn is_development(profile: &OsStr) -> bool {
-    profile.eq_ignore_ascii_case("development")
-}
-
 fn assert_names_are_unique(spec: &Spec) {
     let mut names = spec.names();
     names.sort();
@@ -602,30 +521,4 @@ fn assert_names_are_unique(spec: &Spec) {
             spec.name
         );
     }
-}
-
-/// A value as reports show it: in quotes, escaped, and never longer than a line.
-fn quoted(value: &str) -> String {
-    const MAX_CHARS: usize = 64;
-    match value.char_indices().nth(MAX_CHARS) {
-        None => format!("\"{}\"", escape(value)),
-        Some((end, _)) => format!("\"{}…\" ({} bytes)", escape(&value[..end]), value.len()),
-    }
-}
-
-/// A name or value that cannot move the cursor of a terminal or break a line.
-fn escape(text: &str) -> String {
-    const MAX_CHARS: usize = 128;
-    let mut escaped = String::with_capacity(text.len().min(MAX_CHARS));
-    for (index, c) in text.chars().enumerate() {
-        if index == MAX_CHARS {
-            escaped.push('…');
-            break;
-        }
-        match c {
-            '\'' | '"' | '\\' => escaped.push(c),
-            c => escaped.extend(c.escape_debug()),
-        }
-    }
-    escaped
 }
