@@ -33,7 +33,7 @@ pub trait Config: Sized {
     ///
     /// Every problem that the environment has, at once.
     fn load() -> Result<Self, Problems> {
-        Self::load_from(Env::process()).map(|loaded| loaded.value)
+        Reader::load(Env::process(), false).map(|loaded| loaded.value)
     }
 
     /// Reads `env`.
@@ -46,7 +46,7 @@ pub trait Config: Sized {
     ///
     /// With debug assertions on, if two fields read the same variable.
     fn load_from(env: Env) -> Result<Loaded<Self>, Problems> {
-        Reader::load(env)
+        Reader::load(env, true)
     }
 
     /// Reads the environment of this process as [`load`](Config::load) does, or ends the process with exit code 78 (`EX_CONFIG` of

@@ -27,12 +27,7 @@ pub(crate) fn merge(spec: &Spec, env: &mut Env, problems: &mut Vec<Problem>) {
     let (Some(profile), Some(path)) = (spec.profile, env.dotenv().map(Path::to_owned)) else {
         return;
     };
-    let parts = [OsStr::new(profile)];
-    let set = env
-        .variables()
-        .get(env.position(&parts))
-        .filter(|variable| variable.is_named(&parts));
-    if set.is_some_and(|variable| !is_development(&variable.value)) {
+    if env.find(profile).is_some_and(|index| !is_development(&env.variables()[index].value)) {
         return;
     }
     let file = escape(&path.to_string_lossy());
@@ -41,18 +36,14 @@ pub(crate) fn merge(spec: &Spec, env: &mut Env, problems: &mut Vec<Problem>) {
         Err(Unreadable::Missing) => return,
         Err(Unreadable::Other(why)) => {
             let reason = format!("{why}: mend it, or remove it");
-            problems.push(Problem {
-                variable: file,
-                reason,
-                expected: String::new(),
-            });
+            problems.push(Problem { variable: file, reason, expected: String::new() });
             return;
         }
     };
     let (variables, found) = parse(&file, &text);
     problems.extend(found);
     for variable in &variables {
-        if variable.is_named(&parts) && !is_development(&variable.value) {
+        if variable.name == *profile && !is_development(&variable.value) {
             let reason = format!(
                 "sets {profile}, which decides whether this file is read: set it in the environment"
             );
@@ -73,10 +64,7 @@ fn is_development(profile: &OsStr) -> bool {
 
 /// The variables of a `.env` file called `file`, and what is wrong with it. No reason quotes a value.
 fn parse(file: &str, text: &str) -> (Vec<Variable>, Vec<Problem>) {
-    let mut parser = Parser {
-        rest: text.strip_prefix('\u{feff}').unwrap_or(text),
-        line: 1,
-    };
+    let mut parser = Parser { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
     let mut variables: Vec<Variable> = Vec::new();
     let mut problems = Vec::new();
     while !parser.rest.is_empty() {
@@ -132,10 +120,7 @@ impl<'a> Parser<'a> {
             return Err("does not begin with a name of letters, digits and underscores");
         }
         self.skip_blanks();
-        self.rest = self
-            .rest
-            .strip_prefix('=')
-            .ok_or("has no = after the name")?;
+        self.rest = self.rest.strip_prefix('=').ok_or("has no = after the name")?;
         self.skip_blanks();
         let value = match self.rest.chars().next() {
             Some('\'') => self.single_quoted()?,
@@ -162,20 +147,16 @@ impl<'a> Parser<'a> {
 
     fn unquoted(&mut self) -> String {
         let line = self.rest.split('\n').next().unwrap_or_default();
-        let comment = line
-            .match_indices('#')
-            .find(|(at, _)| *at == 0 || line[..*at].ends_with([' ', '\t']));
-        let value = line[..comment.map_or(line.len(), |(at, _)| at)]
-            .trim()
-            .to_owned();
+        let comment =
+            line.match_indices('#').find(|(at, _)| *at == 0 || line[..*at].ends_with([' ', '\t']));
+        let value = line[..comment.map_or(line.len(), |(at, _)| at)].trim().to_owned();
         self.skip_line();
         value
     }
 
     fn single_quoted(&mut self) -> Result<String, &'static str> {
-        let (value, _) = self.rest[1..]
-            .split_once('\'')
-            .ok_or("has a single quote that is never closed")?;
+        let (value, _) =
+            self.rest[1..].split_once('\'').ok_or("has a single quote that is never closed")?;
         self.advance(value.len() + 2);
         Ok(value.replace("\r\n", "\n"))
     }
@@ -231,10 +212,7 @@ mod tests {
         let (variables, problems) = parse(".env", text);
         assert_eq!(problems, []);
         let text = |os: OsString| os.into_string().unwrap();
-        variables
-            .into_iter()
-            .map(|variable| (text(variable.name), text(variable.value)))
-            .collect()
+        variables.into_iter().map(|variable| (text(variable.name), text(variable.value))).collect()
     }
 
     fn value(text: &str) -> String {
@@ -281,10 +259,7 @@ mod tests {
             ".env",
             "A=1\nhunter2\n1B=2\nC 3\nD='4' hunter2\nE=\"\\hunter2\"\nA=hunter2\nF=6\nG='hunter2",
         );
-        let lines: Vec<_> = problems
-            .iter()
-            .map(|problem| problem.variable.as_str())
-            .collect();
+        let lines: Vec<_> = problems.iter().map(|problem| problem.variable.as_str()).collect();
         assert_eq!(
             lines,
             [
@@ -298,10 +273,8 @@ mod tests {
             ]
         );
         assert!(!format!("{problems:?}").contains("hunter2"));
-        let names: Vec<_> = variables
-            .iter()
-            .map(|variable| variable.name.to_str().unwrap())
-            .collect();
+        let names: Vec<_> =
+            variables.iter().map(|variable| variable.name.to_str().unwrap()).collect();
         assert_eq!(names, ["A", "F"]);
     }
 }

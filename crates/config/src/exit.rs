@@ -25,12 +25,7 @@ pub(crate) fn load_or_exit<T: Config>() -> T {
     match T::load_from(Env::process()) {
         Ok(loaded) => {
             if !loaded.warnings.is_empty() {
-                let line = log_line(
-                    "warn",
-                    "configuration warnings",
-                    "warnings",
-                    &loaded.warnings,
-                );
+                let line = log_line("warn", "configuration warnings", "warnings", &loaded.warnings);
                 write_within(PATIENCE, vec![(Box::new(io::stdout()), line)]);
             }
             loaded.value
@@ -41,10 +36,7 @@ pub(crate) fn load_or_exit<T: Config>() -> T {
             let table = format!("{problems}\n");
             write_within(
                 PATIENCE,
-                vec![
-                    (Box::new(io::stdout()), line),
-                    (Box::new(io::stderr()), table),
-                ],
+                vec![(Box::new(io::stdout()), line), (Box::new(io::stderr()), table)],
             );
             #[expect(
                 clippy::exit,
@@ -63,15 +55,11 @@ fn write_within(patience: Duration, texts: Vec<(Box<dyn Write + Send>, String)>)
     for (mut stream, text) in texts {
         let done = done.clone();
         let write = move || {
-            let _ = stream
-                .write_all(text.as_bytes())
-                .and_then(|()| stream.flush());
+            let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
             drop(done);
         };
         // Without a thread to spare, silence would be worse than a wait; the closure is gone with the error, so say nothing more.
-        let _ = thread::Builder::new()
-            .name("config-report".to_owned())
-            .spawn(write);
+        let _ = thread::Builder::new().name("config-report".to_owned()).spawn(write);
     }
     drop(done);
     // Nothing is ever sent: the channel closes when the last writer is done.
@@ -142,10 +130,7 @@ mod tests {
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
             (253_402_300_799_000, "9999-12-31T23:59:59.000Z"),
         ] {
-            assert_eq!(
-                timestamp(UNIX_EPOCH + Duration::from_millis(millis)),
-                expected
-            );
+            assert_eq!(timestamp(UNIX_EPOCH + Duration::from_millis(millis)), expected);
         }
     }
 }

@@ -19,9 +19,7 @@ pub(crate) enum Unreadable {
 /// The content of a regular file of at most [`MAX_LEN`] bytes, as UTF-8.
 pub(crate) fn read(path: &Path) -> Result<String, Unreadable> {
     // Before opening: to open a pipe that nobody writes to waits for ever.
-    let kind = fs::metadata(path)
-        .map_err(|error| unreadable(&error))?
-        .file_type();
+    let kind = fs::metadata(path).map_err(|error| unreadable(&error))?.file_type();
     if kind.is_dir() {
         return Err(Unreadable::Other("is a directory"));
     }

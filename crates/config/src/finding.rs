@@ -27,10 +27,7 @@ impl Finding {
 
 impl From<Problem> for Finding {
     fn from(problem: Problem) -> Finding {
-        Finding {
-            problem,
-            quote: None,
-        }
+        Finding { problem, quote: None }
     }
 }
 

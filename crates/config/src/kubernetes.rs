@@ -4,20 +4,15 @@
 //! `NAME_PORT_80_TCP`, and `NAME_PORT_80_TCP_{PROTO,PORT,ADDR}` (kubernetes.io, "Accessing the Service": environment variables), unless its
 //! spec says `enableServiceLinks: false`. A Service that is named like the prefix of a configuration must neither count as a typo nor pass unexplained.
 
-use std::ffi::OsStr;
-
 use crate::env::Env;
 
 /// Whether Kubernetes set `name` for a Service: it has the form, and the Service's host is there too.
 pub(crate) fn is_service_link(env: &Env, name: &str) -> bool {
-    name.match_indices("_SERVICE_")
-        .chain(name.match_indices("_PORT"))
-        .any(|(at, _)| {
-            let (service, rest) = name.split_at(at);
-            is_link_suffix(rest)
-                && has(env, service, "_SERVICE_HOST")
-                && has(env, service, "_SERVICE_PORT")
-        })
+    name.match_indices("_SERVICE_").chain(name.match_indices("_PORT")).any(|(at, _)| {
+        let (service, rest) = name.split_at(at);
+        let is_set = |suffix: &str| env.find(&[service, suffix].concat()).is_some();
+        is_link_suffix(rest) && is_set("_SERVICE_HOST") && is_set("_SERVICE_PORT")
+    })
 }
 
 fn is_link_suffix(rest: &str) -> bool {
@@ -35,11 +30,4 @@ fn is_link_suffix(rest: &str) -> bool {
         .iter()
         .filter_map(|protocol| rest.strip_prefix(protocol))
         .any(|rest| matches!(rest, "" | "_PROTO" | "_PORT" | "_ADDR"))
-}
-
-fn has(env: &Env, service: &str, suffix: &str) -> bool {
-    let parts = [OsStr::new(service), OsStr::new(suffix)];
-    env.variables()
-        .get(env.position(&parts))
-        .is_some_and(|variable| variable.is_named(&parts))
 }

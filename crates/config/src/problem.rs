@@ -36,11 +36,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.variable, self.reason)?;
-        if self.expected.is_empty() {
-            Ok(())
-        } else {
-            write!(f, ": expected {}", self.expected)
-        }
+        if self.expected.is_empty() { Ok(()) } else { write!(f, ": expected {}", self.expected) }
     }
 }
 
@@ -80,11 +76,7 @@ impl Problems {
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.problems.len() == 1 { "" } else { "s" };
-        writeln!(
-            f,
-            "invalid configuration: {} problem{plural}",
-            self.problems.len()
-        )?;
+        writeln!(f, "invalid configuration: {} problem{plural}", self.problems.len())?;
         // One name of a thousand characters must not push every reason out of sight.
         let width = self
             .problems

@@ -1,6 +1,6 @@
 //! Reading fields from a snapshot, keeping every problem.
 
-use std::{borrow::Cow, ffi::OsStr, fmt, path::PathBuf};
+use std::{borrow::Cow, fmt, path::PathBuf};
 
 use crate::{
     config::{Config, Loaded, Source},
@@ -21,11 +21,14 @@ use crate::{
 pub struct Reader<'a> {
     env: &'a Env,
     prefix: String,
+    /// Where names are put together.
+    name: String,
     /// Which of the environment's variables belong to a field.
     known: Vec<bool>,
     problems: Vec<Finding>,
     warnings: Vec<Problem>,
-    sources: Vec<(String, Source)>,
+    /// Kept only where somebody asks: it costs an allocation a field.
+    sources: Option<Vec<(String, Source)>>,
     /// Texts that no report may quote.
     unquotable: Vec<String>,
 }
@@ -44,6 +47,9 @@ enum Text<'a> {
     Broken,
 }
 
+/// The problem is kept already.
+struct Reported;
+
 /// A variable that was found, by its place in the environment.
 #[derive(Clone, Copy)]
 struct Found {
@@ -52,7 +58,7 @@ struct Found {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn load<T: Config>(mut env: Env) -> Result<Loaded<T>, Problems> {
+    pub(crate) fn load<T: Config>(mut env: Env, with_sources: bool) -> Result<Loaded<T>, Problems> {
         let spec = T::SPEC;
         if cfg!(debug_assertions) {
             assert_names_are_unique(&spec);
@@ -62,20 +68,20 @@ impl<'a> Reader<'a> {
         let mut reader = Reader {
             env: &env,
             prefix: spec.prefix.to_owned(),
+            name: String::new(),
             known: vec![false; env.variables().len()],
             problems: problems.into_iter().map(Finding::from).collect(),
             warnings: Vec::new(),
-            sources: Vec::new(),
+            sources: with_sources.then(Vec::new),
             unquotable: Vec::new(),
         };
         let value = T::read(&mut reader);
         reader.find_unknown(&spec);
         match value {
-            Some(value) if reader.problems.is_empty() => Ok(Loaded {
-                value,
-                warnings: reader.warnings,
-                sources: reader.sources,
-            }),
+            Some(value) if reader.problems.is_empty() => {
+                let sources = reader.sources.unwrap_or_default();
+                Ok(Loaded { value, warnings: reader.warnings, sources })
+            }
             _ => Err(Problems::new(reader.into_problems(&spec))),
         }
     }
@@ -105,10 +111,7 @@ impl<'a> Reader<'a> {
                 }
                 let name = field.name_after(&self.prefix);
                 let hint = if field.form.secret && field.file {
-                    format!(
-                        "{}, or the path of a file with it in {name}_FILE",
-                        field.expected()
-                    )
+                    format!("{}, or the path of a file with it in {name}_FILE", field.expected())
                 } else {
                     field.expected()
                 };
@@ -142,12 +145,12 @@ impl<'a> Reader<'a> {
 
     /// Reads a group of variables if any of them is set.
     pub fn nested_optional<T: Config>(&mut self, nested: &Nested) -> Option<Option<T>> {
-        let mut prefix = [&self.prefix, nested.prefix].concat();
-        if self.any_is_set(nested.items, &mut prefix) {
-            self.nested(nested).map(Some)
-        } else {
-            Some(None)
-        }
+        let outer = self.prefix.len();
+        self.prefix.push_str(nested.prefix);
+        let value =
+            if self.any_is_set(nested.items) { T::read(self).map(Some) } else { Some(None) };
+        self.prefix.truncate(outer);
+        value
     }
 
     /// Adds a problem with the variable `name` of this group: for rules that span several fields.
@@ -189,76 +192,138 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// The text that the environment has for a field, by its name, its file or one of its former names.
+    /// The text that the environment has for a field, by its name, its file or a former name.
     fn text(&mut self, field: &Field) -> Text<'a> {
-        let prefix = std::mem::take(&mut self.prefix);
-        let text = self.text_after(if field.whole { "" } else { &prefix }, field);
-        self.prefix = prefix;
-        text
-    }
-
-    fn text_after(&mut self, prefix: &str, field: &Field) -> Text<'a> {
-        let Ok(mut found) = self.locate(prefix, field.name, field) else {
-            return Text::Broken;
-        };
-        for alias in field.aliases {
-            let Ok(former) = self.locate("", alias, field) else {
-                return Text::Broken;
-            };
-            let Some(former) = former else { continue };
-            let name = [prefix, field.name].concat();
-            match found {
-                Some(found) if self.variable(found).value != self.variable(former).value => {
-                    let reason = format!(
-                        "is set, and so is its former name {alias} to something else: unset {alias}"
-                    );
-                    self.report(&name, reason, field.expected());
-                    return Text::Broken;
-                }
-                _ => {
-                    let reason = format!("is the former name of {name}: set {name} in its place");
-                    self.warnings.push(Problem {
-                        variable: (*alias).to_owned(),
-                        reason,
-                        expected: String::new(),
-                    });
-                    found = found.or(Some(former));
-                }
+        let found = self
+            .locate(field.name, field.whole, field)
+            .and_then(|found| self.with_former_names(found, field));
+        let found = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                let is_default = matches!(field.presence, Presence::Default(_));
+                self.note(field, if is_default { Source::Default } else { Source::Unset });
+                return Text::Unset;
             }
-        }
-        let Some(found) = found else {
-            let source = if let Presence::Default(_) = field.presence {
-                Source::Default
-            } else {
-                Source::Unset
-            };
-            self.sources.push(([prefix, field.name].concat(), source));
-            return Text::Unset;
+            Err(Reported) => return Text::Broken,
         };
         match self.read_found(found, field) {
             Ok((text, source)) => {
-                self.sources.push(([prefix, field.name].concat(), source));
+                self.note(field, source);
                 if !field.form.quotable && !text.is_empty() {
                     self.unquotable.push(text.clone().into_owned());
                 }
-                self.apply_empty(prefix, field, text)
+                self.apply_empty(field, text)
             }
             Err(Unusable { reason, quote }) => {
                 let variable = escape(&self.variable(found).name.to_string_lossy());
-                self.problems.push(Finding {
-                    problem: Problem {
-                        variable,
-                        reason,
-                        expected: field.expected(),
-                    },
-                    quote,
-                });
+                let problem = Problem { variable, reason, expected: field.expected() };
+                self.problems.push(Finding { problem, quote });
                 Text::Broken
             }
         }
     }
 
-    fn apply_empty(&mut self, prefix: &str, field: &Field, text: Cow<'a, str>) -> Text<'a> {
+    /// Finds `NAME` or `NAME_FILE`; where both are set, the environment goes before the `.env` file.
+    fn locate(
+        &mut self,
+        name: &str,
+        whole: bool,
+        field: &Field,
+    ) -> Result<Option<Found>, Reported> {
+        let value = self.find(name, whole, "");
+        let file = if field.file { self.find(name, whole, "_FILE") } else { None };
+        for index in [value, file].into_iter().flatten() {
+            self.known[index] = true;
+            let variable = &self.env.variables()[index];
+            // Which of several values a program sees depends on how it looks.
+            if variable.others.iter().any(|other| *other != variable.value) {
+                let reason = "is in the environment more than once, with different values";
+                self.report(&variable.name.to_string_lossy(), reason, String::new());
+                return Err(Reported);
+            }
+        }
+        let value = value.map(|index| Found { index, is_file: false });
+        let file = file.map(|index| Found { index, is_file: true });
+        let (Some(value), Some(file)) = (value, file) else { return Ok(value.or(file)) };
+        match (self.variable(value).line, self.variable(file).line) {
+            (None, Some(_)) => Ok(Some(value)),
+            (Some(_), None) => Ok(Some(file)),
+            _ => {
+                let name = self.variable(value).name.to_string_lossy();
+                let reason = format!("is set, and so is {name}_FILE: unset one of them");
+                self.report(&name, reason, field.expected());
+                Err(Reported)
+            }
+        }
+    }
+
+    /// The index of the variable whose name is the prefix, unless `whole`, then `name`, then `suffix`.
+    fn find(&mut self, name: &str, whole: bool, suffix: &str) -> Option<usize> {
+        // True of most services: then half of all lookups are none.
+        if !suffix.is_empty() && !self.env.has_files() {
+            return None;
+        }
+        self.name.clear();
+        if !whole {
+            self.name.push_str(&self.prefix);
+        }
+        self.name.push_str(name);
+        self.name.push_str(suffix);
+        self.env.find(&self.name)
+    }
+
+    /// What was found, or what a former name has in its place.
+    fn with_former_names(
+        &mut self,
+        mut found: Option<Found>,
+        field: &Field,
+    ) -> Result<Option<Found>, Reported> {
+        for alias in field.aliases {
+            let Some(former) = self.locate(alias, true, field)? else { continue };
+            let name = field.name_after(&self.prefix);
+            if found.is_some_and(|found| self.variable(found).value != self.variable(former).value)
+            {
+                let reason = format!(
+                    "is set, and so is its former name {alias} to something else: unset {alias}"
+                );
+                self.report(&name, reason, field.expected());
+                return Err(Reported);
+            }
+            let variable = (*alias).to_owned();
+            let reason = format!("is the former name of {name}: set {name} in its place");
+            self.warnings.push(Problem { variable, reason, expected: String::new() });
+            found = found.or(Some(former));
+        }
+        Ok(found)
+    }
+
+    /// Whether any variable of a group is set, by its own, its file's or a former name.
+    fn any_is_set(&mut self, items: &[Item]) -> bool {
+        items.iter().any(|item| match item {
+            Item::Field(field) => {
+                let former = field.aliases.iter().map(|alias| (*alias, true));
+                std::iter::once((field.name, field.whole)).chain(former).any(|(name, whole)| {
+                    self.find(name, whole, "").is_some()
+                        || (field.file && self.find(name, whole, "_FILE").is_some())
+                })
+            }
+            Item::Nested(nested) => {
+                let outer = self.prefix.len();
+                self.prefix.push_str(nested.prefix);
+                let any = self.any_is_set(nested.items);
+                self.prefix.truncate(outer);
+                any
+            }
+        })
+    }
+
+    fn note(&mut self, field: &Field, source: Source) {
+        if let Some(sources) = &mut self.sources {
+            sources.push((field.name_after(&self.prefix), source));
+        }
+    }
+
+    fn apply_empty(&mut self, field: &Field, text: Cow<'a, str>) -> Text<'a> {
         match field.empty {
             _ if !text.is_empty() => Text::Set(text),
             Empty::Allow => Text::Set(text),
@@ -271,78 +336,10 @@ impl<'a> Reader<'a> {
                         format!("is empty: unset it to use the default {default}")
                     }
                 };
-                self.report(&[prefix, field.name].concat(), reason, field.expected());
+                self.report(&field.name_after(&self.prefix), reason, field.expected());
                 Text::Broken
             }
         }
-    }
-
-    /// Finds `NAME` or `NAME_FILE`; where both are set, the environment goes before the `.env` file.
-    fn locate(&mut self, prefix: &str, name: &str, field: &Field) -> Result<Option<Found>, ()> {
-        let parts = [OsStr::new(prefix), OsStr::new(name), OsStr::new("_FILE")];
-        let start = self.env.position(&parts[..2]);
-        // Names are sorted, so where nothing begins with NAME, there is no NAME_FILE either: true of most fields of most services.
-        if !self
-            .env
-            .variables()
-            .get(start)
-            .is_some_and(|variable| variable.begins_with(&parts[..2]))
-        {
-            return Ok(None);
-        }
-        let value = self.claim(start, &parts[..2])?.map(|index| Found {
-            index,
-            is_file: false,
-        });
-        let file = if field.file {
-            self.claim(self.env.position(&parts), &parts)?
-                .map(|index| Found {
-                    index,
-                    is_file: true,
-                })
-        } else {
-            None
-        };
-        let (Some(value), Some(file)) = (value, file) else {
-            return Ok(value.or(file));
-        };
-        match (self.variable(value).line, self.variable(file).line) {
-            (None, Some(_)) => Ok(Some(value)),
-            (Some(_), None) => Ok(Some(file)),
-            _ => {
-                let name = [prefix, name].concat();
-                let reason = format!("is set, and so is {name}_FILE: unset one of them");
-                self.report(&name, reason, field.expected());
-                Err(())
-            }
-        }
-    }
-
-    /// Marks the variable at `index` as known, if that is its name.
-    fn claim(&mut self, index: usize, parts: &[&OsStr]) -> Result<Option<usize>, ()> {
-        let variables = self.env.variables();
-        let same = variables[index..]
-            .iter()
-            .take_while(|variable| variable.is_named(parts))
-            .count();
-        self.known[index..index + same].fill(true);
-        let Some(first) = variables[index..index + same].first() else {
-            return Ok(None);
-        };
-        // Possible by execve(2), which takes any list of strings. Which of them a program sees depends on how it looks.
-        if variables[index + 1..index + same]
-            .iter()
-            .any(|other| other.value != first.value)
-        {
-            let name = first.name.to_string_lossy().into_owned();
-            self.report(
-                &name,
-                "is in the environment more than once, with different values",
-                String::new(),
-            );
-            return Err(());
-        }
-        Ok(Some(index))
     }
 
     fn variable(&self, found: Found) -> &'a Variable {
@@ -350,16 +347,10 @@ impl<'a> Reader<'a> {
     }
 
     fn read_found(&self, found: Found, field: &Field) -> Result<(Cow<'a, str>, Source), Unusable> {
-        let unusable = |reason: &str| Unusable {
-            reason: reason.to_owned(),
-            quote: None,
-        };
+        let unusable = |reason: &str| Unusable { reason: reason.to_owned(), quote: None };
         let variable = self.variable(found);
         if !found.is_file {
-            let text = variable
-                .value
-                .to_str()
-                .ok_or_else(|| unusable("is not UTF-8"))?;
+            let text = variable.value.to_str().ok_or_else(|| unusable("is not UTF-8"))?;
             return Ok((
                 Cow::Borrowed(text),
                 variable.line.map_or(Source::Environment, Source::Dotenv),
@@ -394,53 +385,27 @@ impl<'a> Reader<'a> {
         Ok((Cow::Owned(text), Source::File(path)))
     }
 
-    fn any_is_set(&self, items: &[Item], prefix: &mut String) -> bool {
-        items.iter().any(|item| match item {
-            Item::Field(field) => {
-                let own = (if field.whole { "" } else { prefix.as_str() }, field.name);
-                let former = field.aliases.iter().map(|alias| ("", *alias));
-                std::iter::once(own).chain(former).any(|(prefix, name)| {
-                    let parts = [OsStr::new(prefix), OsStr::new(name), OsStr::new("_FILE")];
-                    self.has(&parts[..2]) || (field.file && self.has(&parts))
-                })
-            }
-            Item::Nested(nested) => {
-                let outer = prefix.len();
-                prefix.push_str(nested.prefix);
-                let any = self.any_is_set(nested.items, prefix);
-                prefix.truncate(outer);
-                any
-            }
-        })
-    }
-
-    fn has(&self, parts: &[&OsStr]) -> bool {
-        self.env
-            .variables()
-            .get(self.env.position(parts))
-            .is_some_and(|variable| variable.is_named(parts))
-    }
-
     /// Reports variables that have the configuration's prefix and belong to no field.
     fn find_unknown(&mut self, spec: &Spec) {
         if spec.prefix.is_empty() || spec.unknown == Unknown::Allow {
             return;
         }
-        let prefix = [OsStr::new(spec.prefix)];
-        let start = self.env.position(&prefix);
-        let mut names = None;
-        for (offset, variable) in self.env.variables()[start..].iter().enumerate() {
-            if !variable.begins_with(&prefix) {
-                break;
+        let mut unknown: Vec<&Variable> = Vec::new();
+        for (variable, known) in self.env.variables().iter().zip(&self.known) {
+            if !known && variable.name.as_encoded_bytes().starts_with(spec.prefix.as_bytes()) {
+                unknown.push(variable);
             }
+        }
+        unknown.sort_by_key(|variable| &variable.name);
+        let mut names = None;
+        for variable in unknown {
             let name = variable.name.to_string_lossy();
-            if self.known[start + offset] || kubernetes::is_service_link(self.env, &name) {
+            if kubernetes::is_service_link(self.env, &name) {
                 continue;
             }
             let names = names.get_or_insert_with(|| spec.names());
-            let (stem, suffix) = name
-                .strip_suffix("_FILE")
-                .map_or((&*name, ""), |stem| (stem, "_FILE"));
+            let (stem, suffix) =
+                name.strip_suffix("_FILE").map_or((&*name, ""), |stem| (stem, "_FILE"));
             let mut reason = "is not a variable of this service".to_owned();
             if let Some(meant) = suggest::closest(stem, names.iter().map(String::as_str)) {
                 reason = format!("{reason}: did you mean {meant}{suffix}?");
@@ -448,11 +413,7 @@ impl<'a> Reader<'a> {
             if let Some(line) = variable.line {
                 reason = format!("{reason} (line {line} of the .env file)");
             }
-            let problem = Problem {
-                variable: escape(&name),
-                reason,
-                expected: String::new(),
-            };
+            let problem = Problem { variable: escape(&name), reason, expected: String::new() };
             match spec.unknown {
                 Unknown::Deny => self.problems.push(problem.into()),
                 Unknown::Warn | Unknown::Allow => self.warnings.push(problem),
@@ -461,11 +422,7 @@ impl<'a> Reader<'a> {
     }
 
     fn report(&mut self, variable: &str, reason: impl Into<String>, expected: String) {
-        let problem = Problem {
-            variable: escape(variable),
-            reason: reason.into(),
-            expected,
-        };
+        let problem = Problem { variable: escape(variable), reason: reason.into(), expected };
         self.problems.push(problem.into());
     }
 
@@ -477,28 +434,20 @@ impl<'a> Reader<'a> {
             if field.form.quotable {
                 return;
             }
-            let prefix = if field.whole { "" } else { visited.prefix };
-            for (prefix, name) in std::iter::once((prefix, field.name))
-                .chain(field.aliases.iter().map(|alias| ("", *alias)))
-            {
-                let parts = [OsStr::new(prefix), OsStr::new(name), OsStr::new("_FILE")];
-                for parts in [&parts[..2], &parts] {
-                    let from = &self.env.variables()[self.env.position(parts)..];
-                    let same = from.iter().take_while(|variable| variable.is_named(parts));
-                    self.unquotable
-                        .extend(same.map(|variable| variable.value.to_string_lossy().into_owned()));
+            let former = field.aliases.iter().map(|alias| (*alias).to_owned());
+            for name in std::iter::once(visited.name()).chain(former) {
+                for name in [format!("{name}_FILE"), name] {
+                    if let Some(index) = self.env.find(&name) {
+                        let Variable { value, others, .. } = &self.env.variables()[index];
+                        let values = std::iter::once(value).chain(others);
+                        self.unquotable
+                            .extend(values.map(|value| value.to_string_lossy().into_owned()));
+                    }
                 }
             }
         });
-        let Reader {
-            problems,
-            unquotable,
-            ..
-        } = self;
-        problems
-            .into_iter()
-            .map(|finding| finding.decide(&unquotable))
-            .collect()
+        let Reader { problems, unquotable, .. } = self;
+        problems.into_iter().map(|finding| finding.decide(&unquotable)).collect()
     }
 }
 

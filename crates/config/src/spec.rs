@@ -82,14 +82,7 @@ pub struct Nested {
 impl Spec {
     /// The variables in `items`, without a prefix; `name` is the type's, for titles.
     pub const fn new(name: &'static str, items: &'static [Item]) -> Spec {
-        Spec {
-            name,
-            doc: "",
-            prefix: "",
-            profile: None,
-            unknown: Unknown::Deny,
-            items,
-        }
+        Spec { name, doc: "", prefix: "", profile: None, unknown: Unknown::Deny, items }
     }
 
     /// What the configuration is for.
@@ -108,10 +101,7 @@ impl Spec {
     /// [`Env`](crate::Env) with a `.env` file reads that file.
     #[must_use]
     pub const fn profile(self, variable: &'static str) -> Spec {
-        Spec {
-            profile: Some(variable),
-            ..self
-        }
+        Spec { profile: Some(variable), ..self }
     }
 
     /// What happens to variables that have the prefix and belong to no field.
@@ -122,23 +112,13 @@ impl Spec {
 
     /// The same items as a part of another configuration, their names after `prefix`.
     pub const fn nested(&self, prefix: &'static str) -> Nested {
-        Nested {
-            prefix,
-            items: self.items,
-            optional: false,
-        }
+        Nested { prefix, items: self.items, optional: false }
     }
 
     /// Calls `visit` with every field, the prefix of its group, and whether the group may be absent, in the order of declaration.
     pub(crate) fn visit(&self, mut visit: impl FnMut(Visited<'_>)) {
         let mut groups = 0;
-        walk(
-            self.items,
-            &mut self.prefix.to_owned(),
-            None,
-            &mut groups,
-            &mut visit,
-        );
+        walk(self.items, &mut self.prefix.to_owned(), None, &mut groups, &mut visit);
     }
 
     /// The whole names of all fields.
@@ -173,11 +153,7 @@ fn walk(
 ) {
     for item in items {
         match item {
-            Item::Field(field) => visit(Visited {
-                field,
-                prefix,
-                group,
-            }),
+            Item::Field(field) => visit(Visited { field, prefix, group }),
             Item::Nested(nested) => {
                 let group = if nested.optional {
                     *groups += 1;
@@ -198,10 +174,7 @@ impl Nested {
     /// The group may be absent: none of its variables set is `None`, one of them set asks for all that are required.
     #[must_use]
     pub const fn optional(self) -> Nested {
-        Nested {
-            optional: true,
-            ..self
-        }
+        Nested { optional: true, ..self }
     }
 }
 
@@ -240,10 +213,7 @@ impl Field {
     /// The name is whole: no prefix comes before it.
     #[must_use]
     pub const fn whole(self) -> Field {
-        Field {
-            whole: true,
-            ..self
-        }
+        Field { whole: true, ..self }
     }
 
     /// What the variable is for.
@@ -255,58 +225,31 @@ impl Field {
     /// Completes "expected …" in place of what the type says.
     #[must_use]
     pub const fn expects(self, expects: &'static str) -> Field {
-        Field {
-            expects: Some(expects),
-            ..self
-        }
+        Field { expects: Some(expects), ..self }
     }
 
     /// The smallest and the largest value, in the type's own notation; an empty bound is open.
     #[must_use]
     pub const fn range(self, low: &'static str, high: &'static str) -> Field {
-        Field {
-            rules: Rules {
-                range: Some(Range { low, high }),
-                ..self.rules
-            },
-            ..self
-        }
+        Field { rules: Rules { range: Some(Range { low, high }), ..self.rules }, ..self }
     }
 
     /// The schemes that a URL may have.
     #[must_use]
     pub const fn schemes(self, schemes: &'static [&'static str]) -> Field {
-        Field {
-            rules: Rules {
-                schemes,
-                ..self.rules
-            },
-            ..self
-        }
+        Field { rules: Rules { schemes, ..self.rules }, ..self }
     }
 
     /// The unit of a number written without one.
     #[must_use]
     pub const fn unit(self, unit: &'static str) -> Field {
-        Field {
-            rules: Rules {
-                unit: Some(unit),
-                ..self.rules
-            },
-            ..self
-        }
+        Field { rules: Rules { unit: Some(unit), ..self.rules }, ..self }
     }
 
     /// What separates the items of a list, in place of a comma.
     #[must_use]
     pub const fn separator(self, separator: char) -> Field {
-        Field {
-            rules: Rules {
-                separator,
-                ..self.rules
-            },
-            ..self
-        }
+        Field { rules: Rules { separator, ..self.rules }, ..self }
     }
 
     /// Former names, whole: read where the name itself is absent, with a warning.
@@ -318,10 +261,7 @@ impl Field {
     /// A text for the generated `.env.example`.
     #[must_use]
     pub const fn example(self, example: &'static str) -> Field {
-        Field {
-            example: Some(example),
-            ..self
-        }
+        Field { example: Some(example), ..self }
     }
 
     /// What an empty text means.
@@ -333,18 +273,11 @@ impl Field {
     /// `NAME_FILE` is not read: another field has that name.
     #[must_use]
     pub const fn without_file(self) -> Field {
-        Field {
-            file: false,
-            ..self
-        }
+        Field { file: false, ..self }
     }
 
     pub(crate) fn name_after(&self, prefix: &str) -> String {
-        if self.whole {
-            self.name.to_owned()
-        } else {
-            [prefix, self.name].concat()
-        }
+        if self.whole { self.name.to_owned() } else { [prefix, self.name].concat() }
     }
 
     /// Completes "expected …".
@@ -371,9 +304,8 @@ impl Field {
             Some(Range { low: "", high }) => _ = write!(text, ", at most {high}"),
             Some(Range { low, high }) => {
                 // The type's own bounds would only contradict the field's.
-                if let Some(end) = text
-                    .find(" from ")
-                    .filter(|_| matches!(self.form.shape, Shape::Integer))
+                if let Some(end) =
+                    text.find(" from ").filter(|_| matches!(self.form.shape, Shape::Integer))
                 {
                     text.truncate(end);
                 }

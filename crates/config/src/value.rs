@@ -117,28 +117,15 @@ impl Form {
     /// The same form, whose texts no report quotes: for values that may hold a credential.
     #[must_use]
     pub const fn unquoted(self) -> Form {
-        Form {
-            quotable: false,
-            ..self
-        }
+        Form { quotable: false, ..self }
     }
 
     pub(crate) const fn new(shape: Shape, expects: &'static str) -> Form {
-        Form {
-            shape,
-            expects,
-            secret: false,
-            quotable: true,
-            list: false,
-        }
+        Form { shape, expects, secret: false, quotable: true, list: false }
     }
 
     pub(crate) const fn secret(self) -> Form {
-        Form {
-            secret: true,
-            quotable: false,
-            ..self
-        }
+        Form { secret: true, quotable: false, ..self }
     }
 
     pub(crate) const fn list(self) -> Form {
@@ -164,12 +151,7 @@ pub(crate) struct Range {
 
 impl Rules {
     /// Nothing asked; lists are separated by commas.
-    pub const NONE: Rules = Rules {
-        range: None,
-        schemes: &[],
-        unit: None,
-        separator: ',',
-    };
+    pub const NONE: Rules = Rules { range: None, schemes: &[], unit: None, separator: ',' };
 
     /// The schemes a URL may have; empty for any.
     pub fn schemes(&self) -> &'static [&'static str] {
@@ -221,9 +203,7 @@ pub struct Invalid {
 impl Invalid {
     /// `reason` completes "`VARIABLE` …", as in `"is not three capital letters"`.
     pub const fn new(reason: &'static str) -> Invalid {
-        Invalid {
-            reason: Cow::Borrowed(reason),
-        }
+        Invalid { reason: Cow::Borrowed(reason) }
     }
 
     /// The reason for a text that is none of the names of a choice; suggests the closest.
@@ -239,9 +219,7 @@ impl Invalid {
 
     /// A reason with a part of the value in it. Only for types whose reports may quote them: [`Secret`](crate::Secret) drops it.
     pub(crate) fn quoting(reason: String) -> Invalid {
-        Invalid {
-            reason: Cow::Owned(reason),
-        }
+        Invalid { reason: Cow::Owned(reason) }
     }
 
     /// The same reason without any part of the value.

@@ -14,11 +14,7 @@ impl Spec {
     /// the defaults of the day it was made. A test can hold a committed file to it.
     pub fn env_example(&self) -> String {
         let mut out = String::new();
-        let title = if self.doc.is_empty() {
-            self.name
-        } else {
-            self.doc
-        };
+        let title = if self.doc.is_empty() { self.name } else { self.doc };
         comment(&mut out, title);
         self.visit(|visited| field(&mut out, visited));
         out
@@ -40,21 +36,14 @@ fn field(out: &mut String, visited: Visited<'_>) {
         (Presence::Default(_), _) => form.push('.'),
     }
     if field.form.secret && field.file {
-        let _ = write!(
-            form,
-            " Secret; {name}_FILE may name a file to read it from."
-        );
+        let _ = write!(form, " Secret; {name}_FILE may name a file to read it from.");
     }
     comment(out, &form);
     let value = match field.presence {
         Presence::Default(default) => default,
         _ => field.example.unwrap_or(""),
     };
-    let off = if field.presence == Presence::Required && group.is_none() {
-        ""
-    } else {
-        "# "
-    };
+    let off = if field.presence == Presence::Required && group.is_none() { "" } else { "# " };
     let _ = writeln!(out, "{off}{name}={}", quoted(value));
 }
 
@@ -96,7 +85,5 @@ fn quoted(value: &str) -> String {
 
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(chars).collect()
-    })
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -33,10 +33,7 @@ impl Spec {
                 }
             }
         });
-        for group in groups
-            .into_values()
-            .filter(|group| !group.required.is_empty())
-        {
+        for group in groups.into_values().filter(|group| !group.required.is_empty()) {
             let if_any = any_of(&group.names);
             conditions.push(object([
                 ("if", if_any),
@@ -44,10 +41,7 @@ impl Spec {
             ]));
         }
         let mut members = vec![
-            (
-                "$schema",
-                string("https://json-schema.org/draft/2020-12/schema"),
-            ),
+            ("$schema", string("https://json-schema.org/draft/2020-12/schema")),
             ("title", string(self.name)),
             ("description", string(self.doc)),
             ("type", string("object")),
@@ -58,14 +52,9 @@ impl Spec {
         }
         if !self.prefix.is_empty() && self.unknown == Unknown::Deny {
             let known = object([("enum", array(patterns.iter().map(|name| string(name))))]);
-            let foreign = object([(
-                "not",
-                object([("pattern", string(&format!("^{}", self.prefix)))]),
-            )]);
-            members.push((
-                "propertyNames",
-                object([("anyOf", array([known, foreign]))]),
-            ));
+            let foreign =
+                object([("not", object([("pattern", string(&format!("^{}", self.prefix)))]))]);
+            members.push(("propertyNames", object([("anyOf", array([known, foreign]))])));
         }
         object(members) + "\n"
     }
@@ -80,11 +69,7 @@ struct Group {
 /// Every name that a field can be set by.
 fn all_names(visited: Visited<'_>) -> Vec<String> {
     let own = visited.name();
-    let former = visited
-        .field
-        .aliases
-        .iter()
-        .map(|alias| (*alias).to_owned());
+    let former = visited.field.aliases.iter().map(|alias| (*alias).to_owned());
     std::iter::once(own)
         .chain(former)
         .flat_map(|name| {
@@ -109,10 +94,7 @@ fn visited_properties(visited: Visited<'_>) -> Vec<(String, String)> {
         let description = format!("the path of a file to read {name} from");
         properties.push((
             format!("{name}_FILE"),
-            object([
-                ("type", string("string")),
-                ("description", string(&description)),
-            ]),
+            object([("type", string("string")), ("description", string(&description))]),
         ));
     }
     properties
@@ -121,20 +103,14 @@ fn visited_properties(visited: Visited<'_>) -> Vec<(String, String)> {
 fn property(field: &Field) -> String {
     let mut members: Vec<(&str, String)> = Vec::new();
     let expected = field.expected();
-    let description = if field.doc.is_empty() {
-        expected
-    } else {
-        format!("{} ({expected})", field.doc)
-    };
+    let description =
+        if field.doc.is_empty() { expected } else { format!("{} ({expected})", field.doc) };
     members.push(("description", string(&description)));
     let types = |native: &str| array([string("string"), string(native)]);
     match field.form.shape {
         _ if field.form.list => members.push(("type", string("string"))),
         Shape::Integer => {
-            members.extend([
-                ("type", types("integer")),
-                ("pattern", string("^[+-]?[0-9]+$")),
-            ]);
+            members.extend([("type", types("integer")), ("pattern", string("^[+-]?[0-9]+$"))]);
             bounds(&mut members, field);
         }
         Shape::Number => {
@@ -149,10 +125,7 @@ fn property(field: &Field) -> String {
             members.extend([("type", types("boolean")), ("pattern", pattern)]);
         }
         Shape::Choice(names) => {
-            members.extend([
-                ("type", string("string")),
-                ("pattern", string(&any_case(names))),
-            ]);
+            members.extend([("type", string("string")), ("pattern", string(&any_case(names)))]);
             members.push(("examples", array(names.iter().map(|name| string(name)))));
         }
         Shape::Pattern(pattern) => {
@@ -242,8 +215,5 @@ fn block(open: char, items: &[String], close: char) -> String {
     if items.is_empty() {
         return format!("{open}{close}");
     }
-    format!(
-        "{open}\n  {}\n{close}",
-        items.join(",\n").replace('\n', "\n  ")
-    )
+    format!("{open}\n  {}\n{close}", items.join(",\n").replace('\n', "\n  "))
 }

@@ -38,9 +38,7 @@ impl ByteSize {
 /// Writes the largest unit that divides the size: `4MiB`, `1500B`.
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = UNITS
-            .iter()
-            .find(|(_, bytes)| self.0 != 0 && self.0.is_multiple_of(*bytes));
+        let unit = UNITS.iter().find(|(_, bytes)| self.0 != 0 && self.0.is_multiple_of(*bytes));
         let (name, bytes) = unit.copied().unwrap_or(("B", 1));
         write!(f, "{}{name}", self.0 / bytes)
     }
@@ -66,31 +64,24 @@ fn parse(text: &str, default_unit: Option<&str>) -> Result<ByteSize, Invalid> {
     let unit = match (written, default_unit) {
         ("", Some(unit)) => unit,
         ("", None) => {
-            return Err(Invalid::new(
-                "has no unit: write B, KiB, MiB or GiB after the number",
-            ));
+            return Err(Invalid::new("has no unit: write B, KiB, MiB or GiB after the number"));
         }
         (written, _) => written,
     };
-    let Some(&(_, bytes)) = UNITS
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(unit))
-    else {
+    let Some(&(_, bytes)) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)) else {
         return Err(match unit {
             "K" | "M" | "G" | "T" | "k" | "m" | "g" | "t" => Invalid::new(
                 "has a unit of two meanings: write MiB for 1024 * 1024 bytes or MB for 1000 * 1000",
             ),
-            unit => Invalid::quoting(format!(
-                "has the unknown unit {unit:?}: use B, KiB, MiB or GiB"
-            )),
+            unit => {
+                Invalid::quoting(format!("has the unknown unit {unit:?}: use B, KiB, MiB or GiB"))
+            }
         });
     };
     super::number::scale(whole, fraction, u128::from(bytes))
         .and_then(|bytes| u64::try_from(bytes).ok())
         .map(ByteSize)
-        .ok_or(Invalid::new(
-            "is not a whole number of bytes or is too large",
-        ))
+        .ok_or(Invalid::new("is not a whole number of bytes or is too large"))
 }
 
 #[cfg(test)]
@@ -135,17 +126,7 @@ mod tests {
 
     #[test]
     fn display_is_read_back() {
-        for bytes in [
-            0,
-            1,
-            999,
-            1_000,
-            1_024,
-            1_536,
-            4_000_000,
-            4_194_304,
-            u64::MAX,
-        ] {
+        for bytes in [0, 1, 999, 1_000, 1_024, 1_536, 4_000_000, 4_194_304, u64::MAX] {
             let size = ByteSize(bytes);
             assert_eq!(parse(&size.to_string(), None), Ok(size));
         }

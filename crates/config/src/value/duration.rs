@@ -38,9 +38,7 @@ fn parse(text: &str, default_unit: Option<&str>) -> Result<Duration, Invalid> {
     let mut shorter_than = u128::MAX;
     while !rest.is_empty() {
         let (whole, fraction, after) = super::number::split_decimal(rest)?;
-        let end = after
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(after.len());
+        let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
         let (written, after) = after.split_at(end);
         let unit = match (written, default_unit) {
             ("", Some(unit))
@@ -50,9 +48,7 @@ fn parse(text: &str, default_unit: Option<&str>) -> Result<Duration, Invalid> {
                 unit
             }
             ("", _) => {
-                return Err(Invalid::new(
-                    "has no unit: write ms, s, m, h or d after the number",
-                ));
+                return Err(Invalid::new("has no unit: write ms, s, m, h or d after the number"));
             }
             (written, _) => written,
         };
@@ -73,9 +69,7 @@ fn parse(text: &str, default_unit: Option<&str>) -> Result<Duration, Invalid> {
         }
         shorter_than = nanos;
         total = super::number::scale(whole, fraction, nanos)
-            .ok_or(Invalid::new(
-                "is finer than a nanosecond or longer than a duration can be",
-            ))?
+            .ok_or(Invalid::new("is finer than a nanosecond or longer than a duration can be"))?
             .checked_add(total)
             .ok_or(TOO_LONG)?;
         rest = after;
@@ -108,10 +102,7 @@ mod tests {
         }
         assert_eq!(parse("30", Some("s")), Ok(Duration::from_secs(30)));
         assert_eq!(parse("0.5", Some("s")), Ok(Duration::from_millis(500)));
-        assert_eq!(
-            parse("18446744073709551615s", None),
-            Ok(Duration::from_secs(u64::MAX))
-        );
+        assert_eq!(parse("18446744073709551615s", None), Ok(Duration::from_secs(u64::MAX)));
     }
 
     #[test]
@@ -142,9 +133,6 @@ mod tests {
         ] {
             assert!(parse(text, None).is_err() || text.is_empty(), "{text}");
         }
-        assert!(
-            parse("1h30", Some("s")).is_err(),
-            "the declared unit is for a bare number only"
-        );
+        assert!(parse("1h30", Some("s")).is_err(), "the declared unit is for a bare number only");
     }
 }

@@ -95,9 +95,8 @@ fn split_digits(text: &str) -> (&str, &str) {
 /// `whole.fraction * factor`, if that is a whole number and fits.
 pub(super) fn scale(whole: &str, fraction: Option<&str>, factor: u128) -> Option<u128> {
     let mut total = whole.parse::<u128>().ok()?.checked_mul(factor)?;
-    if let Some(fraction) = fraction
-        .map(|digits| digits.trim_end_matches('0'))
-        .filter(|digits| !digits.is_empty())
+    if let Some(fraction) =
+        fraction.map(|digits| digits.trim_end_matches('0')).filter(|digits| !digits.is_empty())
     {
         let divisor = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
         let scaled = fraction.parse::<u128>().ok()?.checked_mul(factor)?;

@@ -24,8 +24,7 @@ impl Value for char {
     const FORM: Form = Form::text("one character");
 
     fn parse(text: &str, _: &Rules) -> Result<Self, Invalid> {
-        text.parse()
-            .map_err(|_| Invalid::new("is not one character"))
+        text.parse().map_err(|_| Invalid::new("is not one character"))
     }
 }
 

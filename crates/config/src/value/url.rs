@@ -76,17 +76,11 @@ impl Value for Url {
         check(text)?;
         let scheme = text.find(':').unwrap_or_default();
         if !rules.schemes.is_empty()
-            && !rules
-                .schemes
-                .iter()
-                .any(|allowed| allowed.eq_ignore_ascii_case(&text[..scheme]))
+            && !rules.schemes.iter().any(|allowed| allowed.eq_ignore_ascii_case(&text[..scheme]))
         {
             return Err(Invalid::new("has a scheme that is not allowed here"));
         }
-        Ok(Url {
-            text: text.to_owned(),
-            scheme,
-        })
+        Ok(Url { text: text.to_owned(), scheme })
     }
 }
 
@@ -98,37 +92,27 @@ fn check(text: &str) -> Result<(), Invalid> {
             "has white space or a character outside ASCII: percent-encode it",
         ));
     }
-    let (scheme, rest) = text
-        .split_once("://")
-        .ok_or(Invalid::new("is not of the form scheme://host"))?;
+    let (scheme, rest) =
+        text.split_once("://").ok_or(Invalid::new("is not of the form scheme://host"))?;
     let mut scheme_bytes = scheme.bytes();
-    if !scheme_bytes
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphabetic())
+    if !scheme_bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
         || !scheme_bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte))
     {
         return Err(Invalid::new("does not begin with a scheme such as https"));
     }
     let bytes = text.as_bytes();
     for (at, _) in text.match_indices('%') {
-        if !bytes
-            .get(at + 1..at + 3)
-            .is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit))
-        {
+        if !bytes.get(at + 1..at + 3).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit)) {
             return Err(Invalid::new(
                 "has a % that is not followed by two hexadecimal digits: write %25 for the character itself",
             ));
         }
     }
     if bytes.iter().any(|byte| b"\"<>\\^`{|}".contains(byte)) {
-        return Err(Invalid::new(
-            "has a character that a URL must percent-encode",
-        ));
+        return Err(Invalid::new("has a character that a URL must percent-encode"));
     }
     let (authority, path) = split_authority(rest);
-    let hosts = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, hosts)| hosts);
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
     if authority.is_empty() {
         return if path.len() > 1 && path.starts_with('/') {
             Ok(())
@@ -151,11 +135,7 @@ fn check_host(host: &str) -> Result<(), Invalid> {
         address.parse::<Ipv6Addr>().map_err(|_| BAD_HOST)?;
         (
             address,
-            if after.is_empty() {
-                None
-            } else {
-                Some(after.strip_prefix(':').ok_or(BAD_HOST)?)
-            },
+            if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or(BAD_HOST)?) },
         )
     } else {
         match host.split_once(':') {
@@ -175,9 +155,7 @@ fn check_host(host: &str) -> Result<(), Invalid> {
             if !port.bytes().all(|byte| byte.is_ascii_digit())
                 || !port.parse::<u16>().is_ok_and(|port| port != 0) =>
         {
-            Err(Invalid::new(
-                "has a port that is not a number from 1 to 65535",
-            ))
+            Err(Invalid::new("has a port that is not a number from 1 to 65535"))
         }
         _ => Ok(()),
     }

@@ -41,8 +41,5 @@ fn join_the_report() {
 
 #[test]
 fn see_only_what_was_read() {
-    assert_eq!(
-        problems::<Settings>(&[("APP_POOL_MIN", "x"), ("APP_SIZE", "1")]).len(),
-        1
-    );
+    assert_eq!(problems::<Settings>(&[("APP_POOL_MIN", "x"), ("APP_SIZE", "1")]).len(), 1);
 }

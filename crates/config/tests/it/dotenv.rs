@@ -35,20 +35,15 @@ fn fills_in_what_the_environment_does_not_set() {
     let (_dir, path) = dotenv("APP_NAME=file\nAPP_TOKEN='t'\n");
     for env in [
         Env::default(),
-        Env::from_iter([("APP_ENV", "development")]),
-        Env::from_iter([("APP_ENV", "Development")]),
+        Env::from([("APP_ENV", "development")]),
+        Env::from([("APP_ENV", "Development")]),
     ] {
         let loaded = Settings::load_from(env.with_dotenv(&path)).unwrap();
         assert_eq!(loaded.value.name, "file");
-        assert!(
-            loaded
-                .sources
-                .contains(&("APP_NAME".to_owned(), Source::Dotenv(1)))
-        );
+        assert!(loaded.sources.contains(&("APP_NAME".to_owned(), Source::Dotenv(1))));
         assert_eq!(loaded.value.token.unwrap().expose(), "t");
     }
-    let loaded =
-        Settings::load_from(Env::from_iter([("APP_NAME", "real")]).with_dotenv(&path)).unwrap();
+    let loaded = Settings::load_from(Env::from([("APP_NAME", "real")]).with_dotenv(&path)).unwrap();
     assert_eq!(loaded.value.name, "real");
 }
 
@@ -56,27 +51,17 @@ fn fills_in_what_the_environment_does_not_set() {
 fn is_not_read_outside_development() {
     let (_dir, path) = dotenv("APP_NAME=file\n");
     for profile in ["production", "staging", "prod", ""] {
-        let result = Settings::load_from(Env::from_iter([("APP_ENV", profile)]).with_dotenv(&path));
-        assert!(
-            result.is_err() || result.unwrap().value.name == "default",
-            "{profile}"
-        );
+        let result = Settings::load_from(Env::from([("APP_ENV", profile)]).with_dotenv(&path));
+        assert!(result.is_err() || result.unwrap().value.name == "default", "{profile}");
     }
     let production =
-        Settings::load_from(Env::from_iter([("APP_ENV", "production")]).with_dotenv(&path))
-            .unwrap();
+        Settings::load_from(Env::from([("APP_ENV", "production")]).with_dotenv(&path)).unwrap();
     assert_eq!(
-        (
-            production.value.env.as_str(),
-            production.value.name.as_str()
-        ),
+        (production.value.env.as_str(), production.value.name.as_str()),
         ("production", "default")
     );
     assert_eq!(
-        WithoutProfile::load_from(Env::default().with_dotenv(&path))
-            .unwrap()
-            .value
-            .name,
+        WithoutProfile::load_from(Env::default().with_dotenv(&path)).unwrap().value.name,
         "default"
     );
 }
@@ -84,9 +69,8 @@ fn is_not_read_outside_development() {
 #[test]
 fn may_be_absent() {
     let (_dir, path) = dotenv("");
-    let settings = Settings::load_from(Env::default().with_dotenv(path.with_file_name("none")))
-        .unwrap()
-        .value;
+    let settings =
+        Settings::load_from(Env::default().with_dotenv(path.with_file_name("none"))).unwrap().value;
     assert_eq!(settings.name, "default");
 }
 
@@ -128,15 +112,9 @@ fn unreadable_ones_are_a_problem() {
     let (dir, path) = dotenv(b"APP_NAME=\xff");
     assert_eq!(
         lines(Settings::load_from(Env::default().with_dotenv(&path))),
-        [format!(
-            "{} is not UTF-8: mend it, or remove it",
-            path.display()
-        )]
+        [format!("{} is not UTF-8: mend it, or remove it", path.display())]
     );
-    assert_eq!(
-        lines(Settings::load_from(Env::default().with_dotenv(dir.path()))).len(),
-        1
-    );
+    assert_eq!(lines(Settings::load_from(Env::default().with_dotenv(dir.path()))).len(), 1);
 }
 
 #[test]
@@ -144,10 +122,10 @@ fn the_environment_goes_first_even_where_the_form_differs() {
     let (dir, path) = dotenv("APP_NAME=dotenv\n");
     let file = dir.path().join("name");
     fs::write(&file, "file").unwrap();
-    let env = Env::from_iter([("APP_NAME_FILE", &file)]).with_dotenv(&path);
+    let env = Env::from([("APP_NAME_FILE", &file)]).with_dotenv(&path);
     assert_eq!(Settings::load_from(env).unwrap().value.name, "file");
 
     let (_dir, path) = dotenv(format!("APP_NAME_FILE={}\n", file.display()));
-    let env = Env::from_iter([("APP_NAME", "real")]).with_dotenv(&path);
+    let env = Env::from([("APP_NAME", "real")]).with_dotenv(&path);
     assert_eq!(Settings::load_from(env).unwrap().value.name, "real");
 }

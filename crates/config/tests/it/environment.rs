@@ -22,7 +22,7 @@ struct Settings {
 fn what_is_not_utf_8_is_said_to_be() {
     use std::os::unix::ffi::OsStringExt as _;
     let bytes = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
-    let env = Env::from_iter([
+    let env = Env::from([
         (bytes(b"APP_SIZE"), bytes(b"\xff")),
         (bytes(b"APP_S\xffZE"), bytes(b"1")),
         (bytes(b"OTHER\xff"), bytes(b"\xff")),
@@ -42,54 +42,42 @@ fn a_name_in_the_environment_twice_is_a_problem_unless_the_values_agree() {
         problems::<Settings>(&[("APP_SIZE", "1"), ("APP_SIZE", "2")]),
         ["APP_SIZE is in the environment more than once, with different values"]
     );
-    assert_eq!(
-        problems::<Settings>(&[("APP_SIZE", "2"), ("APP_SIZE", "2")]),
-        Vec::<String>::new()
-    );
+    assert_eq!(problems::<Settings>(&[("APP_SIZE", "2"), ("APP_SIZE", "2")]), Vec::<String>::new());
 }
 
 #[test]
 fn former_names_are_read_with_a_warning() {
     for former in ["APP_OLD", "OLDER"] {
-        let loaded = Settings::load_from(Env::from_iter([(former, "7")])).unwrap();
+        let loaded = Settings::load_from(Env::from([(former, "7")])).unwrap();
         assert_eq!(loaded.value.size, 7);
         let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
         assert_eq!(
             warnings,
-            [format!(
-                "{former} is the former name of APP_SIZE: set APP_SIZE in its place"
-            )]
+            [format!("{former} is the former name of APP_SIZE: set APP_SIZE in its place")]
         );
     }
 }
 
 #[test]
 fn a_former_name_may_stand_beside_the_new_one_only_with_the_same_value() {
-    let loaded =
-        Settings::load_from(Env::from_iter([("APP_OLD", "7"), ("APP_SIZE", "7")])).unwrap();
+    let loaded = Settings::load_from(Env::from([("APP_OLD", "7"), ("APP_SIZE", "7")])).unwrap();
     assert_eq!((loaded.value.size, loaded.warnings.len()), (7, 1));
     assert_eq!(
         problems::<Settings>(&[("APP_OLD", "7"), ("APP_SIZE", "8")]),
-        [
-            "APP_SIZE is set, and so is its former name APP_OLD to something else: unset APP_OLD: \
-          expected a whole number from 0 to 4294967295"
-        ]
+        ["APP_SIZE is set, and so is its former name APP_OLD to something else: unset APP_OLD: \
+          expected a whole number from 0 to 4294967295"]
     );
 }
 
 #[test]
 fn an_empty_text_can_be_a_value_or_nothing() {
-    let settings = Settings::load_from(Env::from_iter([("APP_MOTTO", ""), ("APP_TITLE", "")]))
-        .unwrap()
-        .value;
-    assert_eq!(
-        (settings.motto.as_str(), settings.title.as_str()),
-        ("", "x")
-    );
+    let settings =
+        Settings::load_from(Env::from([("APP_MOTTO", ""), ("APP_TITLE", "")])).unwrap().value;
+    assert_eq!((settings.motto.as_str(), settings.title.as_str()), ("", "x"));
 }
 
 #[test]
 fn debug_shows_names_and_no_values() {
-    let env = Env::from_iter([("B", "hunter2"), ("A", "hunter2")]);
+    let env = Env::from([("B", "hunter2"), ("A", "hunter2")]);
     assert_eq!(format!("{env:?}"), r#"{"A", "B"}"#);
 }

@@ -38,12 +38,7 @@ fn service() {
 fn child(pairs: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command
-        .args([
-            "--exact",
-            "exit::service",
-            "--nocapture",
-            "--test-threads=1",
-        ])
+        .args(["--exact", "exit::service", "--nocapture", "--test-threads=1"])
         .env(ROLE, "service");
     command.envs(pairs.iter().copied());
     command
@@ -60,10 +55,7 @@ fn json_lines(stdout: &str) -> Vec<serde_json::Value> {
     // The test harness may have begun the line already.
     stdout
         .lines()
-        .filter_map(|line| {
-            line.find('{')
-                .and_then(|at| serde_json::from_str(&line[at..]).ok())
-        })
+        .filter_map(|line| line.find('{').and_then(|at| serde_json::from_str(&line[at..]).ok()))
         .collect()
 }
 
@@ -81,10 +73,7 @@ fn prints_json_on_stdout_and_a_table_on_stderr_and_exits_with_78() {
         timestamp.starts_with("20") && timestamp.ends_with('Z') && timestamp.len() == 24,
         "{timestamp}"
     );
-    assert!(
-        stderr.starts_with("invalid configuration: 3 problems\n"),
-        "{stderr}"
-    );
+    assert!(stderr.starts_with("invalid configuration: 3 problems\n"), "{stderr}");
     assert!(!stdout.contains("serving on"));
 }
 
@@ -93,10 +82,7 @@ fn starts_when_nothing_is_wrong_and_prints_warnings() {
     let (output, stdout, stderr) =
         run(&[("SERVICE_OLD_PORT", "3000"), ("SERVICE_TOKEN", "hunter2")]);
     assert!(output.status.success(), "{stderr}");
-    assert!(
-        stdout.contains("serving on 3000 with Secret(***)"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("serving on 3000 with Secret(***)"), "{stdout}");
     let lines = json_lines(&stdout);
     assert_eq!(lines.len(), 1, "{stdout}");
     assert_eq!(lines[0]["level"], "warn");
@@ -110,15 +96,10 @@ fn exits_though_nobody_reads_what_it_prints() {
     use std::os::unix::process::ExitStatusExt as _;
 
     // A report longer than any pipe, and pipes that stay unread until the end.
-    let unknown: Vec<(String, String)> = (0..3_000)
-        .map(|n| (format!("SERVICE_{n}_{}", "X".repeat(90)), String::new()))
-        .collect();
-    let mut child = child(&[])
-        .envs(unknown)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let unknown: Vec<(String, String)> =
+        (0..3_000).map(|n| (format!("SERVICE_{n}_{}", "X".repeat(90)), String::new())).collect();
+    let mut child =
+        child(&[]).envs(unknown).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -132,12 +113,7 @@ fn exits_though_nobody_reads_what_it_prints() {
     };
     assert_eq!((status.code(), status.signal()), (Some(78), None));
     let mut stderr = Vec::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_end(&mut stderr)
-        .unwrap();
+    child.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
     assert!(stderr.starts_with(b"invalid configuration: 3002 problems"));
 }
 
@@ -156,11 +132,7 @@ fn exits_with_78_though_its_streams_are_closed() {
     let mut line = String::new();
     while !line.starts_with("running 1 test") {
         line.clear();
-        assert_ne!(
-            stdout.read_line(&mut line).unwrap(),
-            0,
-            "the child ended too soon"
-        );
+        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the child ended too soon");
     }
     let mut prompt = [0; 1];
     stdout.read_exact(&mut prompt).unwrap();

@@ -16,7 +16,7 @@ struct Settings {
 }
 
 fn load_password(path: &Path) -> Result<String, Vec<String>> {
-    let env = Env::from_iter([("PASSWORD_FILE", path)]);
+    let env = Env::from([("PASSWORD_FILE", path)]);
     match Settings::load_from(env) {
         Ok(loaded) => Ok(loaded.value.password.into_exposed()),
         Err(problems) => Err(lines::<()>(Err(problems))),
@@ -50,19 +50,10 @@ fn what_cannot_be_used_is_said_without_showing_it() {
         path
     };
     for (path, why) in [
-        (
-            dir.path().join("nothing"),
-            "names a file that does not exist",
-        ),
+        (dir.path().join("nothing"), "names a file that does not exist"),
         (dir.path().to_owned(), "names a file that is a directory"),
-        (
-            file("latin1", b"hunter2\xff"),
-            "names a file that is not UTF-8",
-        ),
-        (
-            file("big", &vec![b'x'; (1 << 20) + 1]),
-            "names a file that is larger than 1 MiB",
-        ),
+        (file("latin1", b"hunter2\xff"), "names a file that is not UTF-8"),
+        (file("big", &vec![b'x'; (1 << 20) + 1]), "names a file that is larger than 1 MiB"),
     ] {
         let problem = format!("PASSWORD_FILE {why}: expected text");
         assert_eq!(load_password(&path), Err(vec![problem]));
@@ -98,7 +89,7 @@ fn a_pipe_is_refused_rather_than_waited_for() {
 
 #[test]
 fn both_forms_at_once_are_a_problem() {
-    let env = Env::from_iter([("PASSWORD", "a"), ("PASSWORD_FILE", "/x")]);
+    let env = Env::from([("PASSWORD", "a"), ("PASSWORD_FILE", "/x")]);
     assert_eq!(
         lines(Settings::load_from(env)),
         ["PASSWORD is set, and so is PASSWORD_FILE: unset one of them: expected text"]
@@ -107,12 +98,9 @@ fn both_forms_at_once_are_a_problem() {
 
 #[test]
 fn a_field_of_that_name_is_a_field() {
-    let env = Env::from_iter([("PASSWORD", "a"), ("LOG_FILE", "/var/log/x")]);
+    let env = Env::from([("PASSWORD", "a"), ("LOG_FILE", "/var/log/x")]);
     let settings = Settings::load_from(env).unwrap().value;
-    assert_eq!(
-        (settings.log.as_str(), settings.log_file.as_deref()),
-        ("log", Some("/var/log/x"))
-    );
+    assert_eq!((settings.log.as_str(), settings.log_file.as_deref()), ("log", Some("/var/log/x")));
 }
 
 #[test]
@@ -120,9 +108,6 @@ fn the_source_names_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("password");
     fs::write(&path, "hunter2").unwrap();
-    let loaded = Settings::load_from(Env::from_iter([("PASSWORD_FILE", &path)])).unwrap();
-    assert_eq!(
-        loaded.sources[0],
-        ("PASSWORD".to_owned(), Source::File(path))
-    );
+    let loaded = Settings::load_from(Env::from([("PASSWORD_FILE", &path)])).unwrap();
+    assert_eq!(loaded.sources[0], ("PASSWORD".to_owned(), Source::File(path)));
 }

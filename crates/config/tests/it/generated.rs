@@ -44,9 +44,7 @@ struct Redis {
 
 /// Compares with a committed file; `BLESS=1` rewrites it instead.
 fn golden(name: &str, actual: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/it/generated")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/generated").join(name);
     if env::var_os("BLESS").is_some() {
         fs::write(&path, actual).unwrap();
     }
@@ -80,7 +78,7 @@ fn env_example_filled_in_loads_and_means_the_defaults() {
         })
         .collect();
     fs::write(&path, &uncommented).unwrap();
-    let env = Env::from_iter([("ORDERS_REDIS_URL", "redis")]).with_dotenv(&path);
+    let env = Env::from([("ORDERS_REDIS_URL", "redis")]).with_dotenv(&path);
     let settings = Settings::load_from(env)
         .unwrap_or_else(|problems| panic!("{uncommented}\n{problems}"))
         .value;

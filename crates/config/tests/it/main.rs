@@ -1,9 +1,6 @@
 //! What a user of the crate notices.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a panic is how a test fails, in a helper too"
-)]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails, in a helper too")]
 
 mod checks;
 mod compile_fail;
@@ -22,7 +19,8 @@ use underpin_config::{Config, Env, Problems};
 
 /// Loads `T` from pairs.
 fn load<T: Config>(pairs: &[(&str, &str)]) -> Result<T, Problems> {
-    T::load_from(Env::from_iter(pairs.iter().copied())).map(|loaded| loaded.value)
+    let env: Env = pairs.iter().copied().collect();
+    T::load_from(env).map(|loaded| loaded.value)
 }
 
 /// The problems of loading `T` from pairs, a line each.

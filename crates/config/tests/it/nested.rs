@@ -58,27 +58,15 @@ fn names_come_after_the_prefixes_around_them() {
     let redis = settings.redis.unwrap();
     let tls = redis.tls.unwrap();
     assert_eq!(
-        (
-            settings.http.port,
-            settings.limits.rate,
-            settings.zone.as_deref()
-        ),
+        (settings.http.port, settings.limits.rate, settings.zone.as_deref()),
         (4000, 5, Some("UTC"))
     );
-    assert_eq!(
-        (redis.url.as_str(), redis.pool, tls.ca.as_str(), tls.verify),
-        ("a", 4, "b", true)
-    );
+    assert_eq!((redis.url.as_str(), redis.pool, tls.ca.as_str(), tls.verify), ("a", 4, "b", true));
 }
 
 #[test]
 fn an_optional_group_is_absent_when_none_of_it_is_set() {
-    assert!(
-        load::<Settings>(&[("APP_RATE", "5")])
-            .unwrap()
-            .redis
-            .is_none()
-    );
+    assert!(load::<Settings>(&[("APP_RATE", "5")]).unwrap().redis.is_none());
 }
 
 #[test]
@@ -89,10 +77,7 @@ fn an_optional_group_is_wanted_whole_when_any_of_it_is_set() {
     );
     assert_eq!(
         problems::<Settings>(&[("APP_RATE", "5"), ("APP_CACHE_TLS_VERIFY", "no")]),
-        [
-            "APP_CACHE_URL is missing: expected text",
-            "APP_CACHE_TLS_CA is missing: expected text"
-        ]
+        ["APP_CACHE_URL is missing: expected text", "APP_CACHE_TLS_CA is missing: expected text"]
     );
 }
 
@@ -106,12 +91,9 @@ fn a_file_counts_as_set() {
 
 #[test]
 fn sources_say_where_each_value_came_from() {
-    let loaded = Settings::load_from(Env::from_iter([("APP_RATE", "5")])).unwrap();
-    let sources: Vec<_> = loaded
-        .sources
-        .iter()
-        .map(|(name, source)| (name.as_str(), source))
-        .collect();
+    let loaded = Settings::load_from(Env::from([("APP_RATE", "5")])).unwrap();
+    let sources: Vec<_> =
+        loaded.sources.iter().map(|(name, source)| (name.as_str(), source)).collect();
     assert_eq!(
         sources,
         [

@@ -55,11 +55,9 @@ fn lists_every_problem_in_the_order_of_declaration() {
 
 #[test]
 fn table_puts_reason_and_expectation_under_each_other() {
-    let report = load::<Settings>(&[
-        ("APP_PORT", "80"),
-        ("APP_DATABASE_URL", "postgres://db/orders"),
-    ])
-    .unwrap_err();
+    let report =
+        load::<Settings>(&[("APP_PORT", "80"), ("APP_DATABASE_URL", "postgres://db/orders")])
+            .unwrap_err();
     assert_eq!(
         report.to_string(),
         "invalid configuration: 2 problems\n\
@@ -82,10 +80,7 @@ fn json_is_one_line_with_the_same_facts() {
     for (json, problem) in parsed.iter().zip(report.iter()) {
         assert_eq!(json["variable"], problem.variable());
         assert_eq!(json["reason"], problem.reason());
-        assert_eq!(
-            json["expected"].as_str().unwrap_or_default(),
-            problem.expected()
-        );
+        assert_eq!(json["expected"].as_str().unwrap_or_default(), problem.expected());
     }
 }
 
@@ -99,11 +94,7 @@ fn a_default_never_hides_a_mistake() {
                 .to_owned()
         )
     );
-    assert!(
-        problems
-            .iter()
-            .any(|problem| problem.starts_with("APP_LEVEL is \"loud\""))
-    );
+    assert!(problems.iter().any(|problem| problem.starts_with("APP_LEVEL is \"loud\"")));
 }
 
 #[test]
@@ -129,11 +120,9 @@ fn a_bad_default_in_the_code_is_named_as_such() {
 #[test]
 fn long_and_hostile_values_stay_short_and_harmless() {
     let megabyte = "7".repeat(1 << 20);
-    let report = load::<Settings>(&[
-        ("APP_PORT", &megabyte),
-        ("APP_LEVEL", "\u{1b}[2J\u{202e}\r\n\0"),
-    ])
-    .unwrap_err();
+    let report =
+        load::<Settings>(&[("APP_PORT", &megabyte), ("APP_LEVEL", "\u{1b}[2J\u{202e}\r\n\0")])
+            .unwrap_err();
     let text = report.to_string();
     assert!(text.len() < 2_000, "{} bytes", text.len());
     assert!(text.contains("…\" (1048576 bytes)"), "{text}");

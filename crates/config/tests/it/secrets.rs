@@ -18,33 +18,26 @@ fn everything_printed(env: Env) -> String {
     let env_debug = format!("{env:?}");
     match Settings::load_from(env) {
         Ok(loaded) => format!("{env_debug} {loaded:?} {loaded:#?}"),
-        Err(problems) => format!(
-            "{env_debug} {problems} {problems:?} {problems:#?} {}",
-            problems.to_json()
-        ),
+        Err(problems) => {
+            format!("{env_debug} {problems} {problems:?} {problems:#?} {}", problems.to_json())
+        }
     }
 }
 
 #[test]
 fn valid_secrets_do_not_print_and_can_be_exposed() {
-    let env = Env::from_iter([
+    let env = Env::from([
         ("APP_TOKEN", "hunter2"),
         ("APP_PIN", "4711"),
         ("APP_URL", "http://u:hunter2@h/?k=hunter2"),
     ]);
     let settings = Settings::load_from(env.clone()).unwrap().value;
-    assert_eq!(
-        (settings.token.expose().as_str(), *settings.pin.expose()),
-        ("hunter2", 4711)
-    );
+    assert_eq!((settings.token.expose().as_str(), *settings.pin.expose()), ("hunter2", 4711));
     assert_eq!(settings.url.as_str(), "http://u:hunter2@h/?k=hunter2");
     assert_eq!((settings.port, settings.key), (3000, None));
     assert_eq!(settings.pin.into_exposed(), 4711);
     let printed = everything_printed(env);
-    assert!(
-        !printed.contains("hunter2") && !printed.contains("4711"),
-        "{printed}"
-    );
+    assert!(!printed.contains("hunter2") && !printed.contains("4711"), "{printed}");
     assert!(printed.contains("Secret(***)"));
 }
 
@@ -60,7 +53,7 @@ fn broken_secrets_are_not_quoted() {
         ("APP_TOKEN_FILE", "hunter2"),
         ("APP_UNKNOWN", "hunter2"),
     ] {
-        let printed = everything_printed(Env::from_iter([(name, value)]));
+        let printed = everything_printed(Env::from([(name, value)]));
         assert!(printed.contains(name), "{printed}");
         assert!(!printed.contains("hunter2"), "{name}={value}: {printed}");
     }
@@ -71,19 +64,16 @@ fn a_secret_in_the_wrong_variable_is_not_quoted_either() {
     for pairs in [
         [("APP_TOKEN", "hunter2"), ("APP_PORT", "hunter2")],
         [("APP_TOKEN", "hunter2"), ("APP_PORT", "x-hunter2-x")],
-        [
-            ("APP_URL", "redis://:hunter2@cache"),
-            ("APP_PORT", "hunter2"),
-        ],
+        [("APP_URL", "redis://:hunter2@cache"), ("APP_PORT", "hunter2")],
         [("APP_TOKEN", "hunter2"), ("APP_PORT_FILE", "/run/hunter2")],
         [("APP_PIN", "hunter2"), ("APP_PORT", "hunter2")],
         [("APP_OLD_KEY", "hunter2"), ("APP_PORT", "hunter2")],
     ] {
-        let printed = everything_printed(Env::from_iter(pairs));
+        let printed = everything_printed(Env::from(pairs));
         assert!(!printed.contains("hunter2"), "{pairs:?}: {printed}");
     }
     // Set twice, so never read: a secret all the same.
-    let printed = everything_printed(Env::from_iter([
+    let printed = everything_printed(Env::from([
         ("APP_TOKEN", "hunter2"),
         ("APP_TOKEN", "x"),
         ("APP_PORT", "hunter2"),
@@ -93,12 +83,6 @@ fn a_secret_in_the_wrong_variable_is_not_quoted_either() {
 
 #[test]
 fn values_that_are_no_secret_are_still_quoted() {
-    let printed = everything_printed(Env::from_iter([
-        ("APP_TOKEN", "hunter2"),
-        ("APP_PORT", "80x"),
-    ]));
-    assert!(
-        printed.contains("is \"80x\", which is not a whole number"),
-        "{printed}"
-    );
+    let printed = everything_printed(Env::from([("APP_TOKEN", "hunter2"), ("APP_PORT", "80x")]));
+    assert!(printed.contains("is \"80x\", which is not a whole number"), "{printed}");
 }

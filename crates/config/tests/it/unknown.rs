@@ -42,13 +42,13 @@ fn under_the_prefix_are_problems_with_the_closest_name() {
 
 #[test]
 fn can_be_warnings_or_nothing() {
-    let loaded = Warn::load_from(Env::from_iter([("ORDERS_PROT", "1")])).unwrap();
+    let loaded = Warn::load_from(Env::from([("ORDERS_PROT", "1")])).unwrap();
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         warnings,
         ["ORDERS_PROT is not a variable of this service: did you mean ORDERS_PORT?"]
     );
-    let loaded = Allow::load_from(Env::from_iter([("ORDERS_PROT", "1")])).unwrap();
+    let loaded = Allow::load_from(Env::from([("ORDERS_PROT", "1")])).unwrap();
     assert_eq!(loaded.warnings, []);
 }
 
@@ -68,10 +68,7 @@ fn set_by_kubernetes_are_not_typos() {
     ];
     assert_eq!(load::<Deny>(&pairs).unwrap().port, 3000);
     // Without the Service's host it is somebody's mistake after all.
-    assert_eq!(
-        problems::<Deny>(&[("ORDERS_WEB_PORT", "tcp://10.0.0.2:80")]).len(),
-        1
-    );
+    assert_eq!(problems::<Deny>(&[("ORDERS_WEB_PORT", "tcp://10.0.0.2:80")]).len(), 1);
     // And where its name is also a field's, the report says who set it.
     pairs.push(("ORDERS_PORT", "tcp://10.0.0.1:80"));
     assert_eq!(

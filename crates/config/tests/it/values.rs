@@ -20,10 +20,7 @@ fn parse<T: Value>(text: &str) -> Option<T> {
 fn integers_are_whole_and_in_range() {
     assert_eq!(parse::<u8>("255"), Some(255));
     assert_eq!(parse::<i64>("-9223372036854775808"), Some(i64::MIN));
-    assert_eq!(
-        parse::<u128>("340282366920938463463374607431768211455"),
-        Some(u128::MAX)
-    );
+    assert_eq!(parse::<u128>("340282366920938463463374607431768211455"), Some(u128::MAX));
     assert_eq!(parse::<NonZeroU16>("1").map(NonZeroU16::get), Some(1));
     for text in ["256", "-1", "1.0", "1e3", "0x10", "1_000", " 1", "", "٣"] {
         assert_eq!(parse::<u8>(text), None, "{text}");
@@ -122,19 +119,15 @@ impl std::str::FromStr for Version {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text
-            .split('.')
-            .map(|part| part.parse().map_err(|_| format!("bad version {text}")));
+        let parts =
+            text.split('.').map(|part| part.parse().map_err(|_| format!("bad version {text}")));
         parts.collect::<Result<_, _>>().map(Version)
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that `check` takes")]
 fn is_even(number: &u32) -> Result<(), &'static str> {
-    if number.is_multiple_of(2) {
-        Ok(())
-    } else {
-        Err("is odd")
-    }
+    if number.is_multiple_of(2) { Ok(()) } else { Err("is odd") }
 }
 
 const GOOD: [(&str, &str); 7] = [
@@ -153,10 +146,7 @@ fn rules_let_good_values_pass() {
     assert_eq!(ruled.patience, Duration::from_secs(90));
     assert_eq!(ruled.cache, ByteSize::new(512 << 20));
     assert_eq!((ruled.offset, ruled.factor, ruled.even), (-10, 1.5, 4));
-    assert_eq!(
-        (ruled.digits, ruled.version),
-        (vec![1, 9], Version(vec![1, 2, 3]))
-    );
+    assert_eq!((ruled.digits, ruled.version), (vec![1, 9], Version(vec![1, 2, 3])));
 }
 
 #[test]
@@ -172,39 +162,18 @@ fn rules_say_what_they_ask_for() {
             "1025",
             "is \"1025\", which is too large: expected a byte size such as 512KiB, 4MiB or 1GB, or a number in MiB, at most 1GiB",
         ),
-        (
-            "OFFSET",
-            "11",
-            "is \"11\", which is too large: expected a whole number from -10 to 10",
-        ),
-        (
-            "FACTOR",
-            "0.4",
-            "is \"0.4\", which is too small: expected a number from 0.5 to 1.5",
-        ),
+        ("OFFSET", "11", "is \"11\", which is too large: expected a whole number from -10 to 10"),
+        ("FACTOR", "0.4", "is \"0.4\", which is too small: expected a number from 0.5 to 1.5"),
         (
             "DIGITS",
             "1;0",
             "is \"1;0\", which is too small: expected a list separated by ';', each a whole number from 1 to 9",
         ),
-        (
-            "VERSION",
-            "one",
-            "is not valid: expected a version such as 1.2.3",
-        ),
-        (
-            "EVEN",
-            "3",
-            "is \"3\", which is odd: expected a whole number from 0 to 4294967295",
-        ),
+        ("VERSION", "one", "is not valid: expected a version such as 1.2.3"),
+        ("EVEN", "3", "is \"3\", which is odd: expected a whole number from 0 to 4294967295"),
     ] {
-        let pairs = GOOD.map(|(good, value)| {
-            if good == name {
-                (good, text)
-            } else {
-                (good, value)
-            }
-        });
+        let pairs =
+            GOOD.map(|(good, value)| if good == name { (good, text) } else { (good, value) });
         assert_eq!(problems::<Ruled>(&pairs), [format!("{name} {problem}")]);
     }
 }
