@@ -1,0 +1,4 @@
+//! What the derive makes, and what it refuses.
+
+mod compile_fail;
+mod derive;
