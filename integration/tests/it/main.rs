@@ -1,1 +1,3 @@
-//! Stub.
+//! Tests that need two crates or a program that is not ours. Each module is an area: `cargo xtask integration AREA`.
+
+mod fault;

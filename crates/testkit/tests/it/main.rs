@@ -1,0 +1,6 @@
+//! What the test kit promises to the tests that use it.
+
+#[cfg(unix)]
+mod child;
+mod skip;
+mod tools;
