@@ -1,8 +1,6 @@
 //! The command line, which is also its help.
 
 xflags::xflags! {
-    src "./src/flags.rs"
-
     /// The workspace's own commands. Start with `cargo xtask ci`.
     cmd xtask {
         /// Everything a change must pass, fast to slow, one line a step.
@@ -10,13 +8,16 @@ xflags::xflags! {
             /// Resume at this step.
             optional --from step: String
         }
-        /// Unit tests, integration tests of each crate, and doctests.
+        /// Unit tests, each crate's behaviour tests, and doctests.
         cmd test {
             /// Only this package: `breaker` or `underpin-breaker`.
             optional -p,--package package: String
+            /// Leaves the doctests out.
+            optional --no-doc
         }
         /// Builds every crate alone: no features, each feature, all features.
         cmd features {
+            /// Only this package: `breaker` or `underpin-breaker`.
             optional -p,--package package: String
         }
         /// The house rules that no compiler checks.
@@ -27,7 +28,7 @@ xflags::xflags! {
         cmd integration {
             /// Only this area.
             optional area: String
-            /// All the counts, not the tenth that `ci` runs.
+            /// All the counts, in release, not the tenth that `ci` runs.
             optional --full
         }
         /// Runs the tests that docs/parity.md names, and counts proven, not yet, broken.
@@ -45,7 +46,7 @@ xflags::xflags! {
             optional --rehearse
             /// Rehearsal: seconds until a published version shows in the index.
             optional --delay seconds: u64
-            /// Rehearsal: how many uploads are answered with 429 first.
+            /// Rehearsal: so many uploads after the first are answered with 429.
             optional --throttle uploads: u32
             /// The real thing.
             optional --execute

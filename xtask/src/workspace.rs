@@ -23,6 +23,9 @@ pub(crate) struct Member {
     pub(crate) dir: PathBuf,
     pub(crate) publish: bool,
     pub(crate) features: Vec<String>,
+    pub(crate) keywords: Vec<String>,
+    /// The names of its test targets: `it` for nearly all.
+    pub(crate) tests: Vec<String>,
     pub(crate) dependencies: Vec<Dependency>,
 }
 
@@ -46,7 +49,8 @@ pub(crate) enum Kind {
 impl Workspace {
     /// Loads the workspace that the shell's current folder belongs to.
     pub(crate) fn load(sh: &Shell) -> Result<Workspace> {
-        let json = cmd!(sh, "cargo metadata --no-deps --format-version 1 --quiet").quiet().read()?;
+        let json =
+            cmd!(sh, "cargo metadata --no-deps --format-version 1 --quiet").quiet().read()?;
         let metadata: Value = serde_json::from_str(&json)?;
         let mut members = metadata["packages"]
             .as_array()
@@ -63,6 +67,15 @@ impl Workspace {
         self.members.iter().filter(|member| member.publish)
     }
 
+    /// Finds a member by its package name, or without the `underpin-`, and lists what there is when there is none.
+    pub(crate) fn find(&self, name: &str) -> Result<&Member> {
+        let full = format!("underpin-{name}");
+        self.member(name).or_else(|| self.member(&full)).with_context(|| {
+            let names: Vec<&str> = self.members.iter().map(|member| member.name.as_str()).collect();
+            format!("no package `{name}`; there are {}", names.join(", "))
+        })
+    }
+
     pub(crate) fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|member| member.name == name)
     }
@@ -71,9 +84,13 @@ impl Workspace {
 impl Member {
     fn from_metadata(package: &Value) -> Result<Member> {
         let manifest = PathBuf::from(text(package, "manifest_path")?);
-        let mut features: Vec<String> =
-            package["features"].as_object().into_iter().flat_map(|map| map.keys().cloned()).collect();
+        let mut features: Vec<String> = package["features"]
+            .as_object()
+            .into_iter()
+            .flat_map(|map| map.keys().cloned())
+            .collect();
         features.sort();
+        let targets = package["targets"].as_array().into_iter().flatten();
         Ok(Member {
             name: text(package, "name")?,
             version: text(package, "version")?,
@@ -82,6 +99,11 @@ impl Member {
             // `publish = false` is an empty list of registries; absent means any.
             publish: package["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
             features,
+            keywords: strings(&package["keywords"]),
+            tests: targets
+                .filter(|target| target["kind"][0] == "test")
+                .filter_map(|target| target["name"].as_str().map(str::to_owned))
+                .collect(),
             dependencies: package["dependencies"]
                 .as_array()
                 .into_iter()
@@ -110,6 +132,14 @@ impl Dependency {
             path: dependency["path"].as_str().map(PathBuf::from),
         })
     }
+}
+
+fn strings(list: &Value) -> Vec<String> {
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
 }
 
 fn text(value: &Value, key: &str) -> Result<String> {

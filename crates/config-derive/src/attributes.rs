@@ -32,16 +32,9 @@ pub(crate) fn for_each_key(
     attributes: &[Attribute],
     mut set: impl FnMut(&ParseNestedMeta<'_>, &str) -> Result<()>,
 ) -> Result<()> {
-    for attribute in attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("config"))
-    {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("config")) {
         attribute.parse_nested_meta(|meta| {
-            let key = meta
-                .path
-                .get_ident()
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
             set(&meta, &key)
         })?;
     }
@@ -55,43 +48,25 @@ pub(crate) fn unknown_key(path: &Path, key: &str, known: &[&str]) -> Error {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!(
             "use one of {}",
-            known
-                .iter()
-                .map(|known| format!("`{known}`"))
-                .collect::<Vec<_>>()
-                .join(", ")
+            known.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ")
         ),
     };
-    Error::new(
-        path.span(),
-        format!("`{key}` is not an attribute of `#[config]` here: {hint}"),
-    )
+    Error::new(path.span(), format!("`{key}` is not an attribute of `#[config]` here: {hint}"))
 }
 
 /// Whether `typed` is `meant` with at most two letters wrong.
 fn is_slip(typed: &str, meant: &str) -> bool {
-    let common_start = typed
-        .bytes()
-        .zip(meant.bytes())
-        .take_while(|(a, b)| a == b)
-        .count();
+    let common_start = typed.bytes().zip(meant.bytes()).take_while(|(a, b)| a == b).count();
     let rest = typed.len().max(meant.len()) - common_start;
-    let common_end = typed
-        .bytes()
-        .rev()
-        .zip(meant.bytes().rev())
-        .take(rest)
-        .take_while(|(a, b)| a == b)
-        .count();
+    let common_end =
+        typed.bytes().rev().zip(meant.bytes().rev()).take(rest).take_while(|(a, b)| a == b).count();
     typed.len() > 2 && typed.len().max(meant.len()) - common_start - common_end <= 2
 }
 
 /// The string in `key = "text"`.
 pub(crate) fn text(meta: &ParseNestedMeta<'_>) -> Result<LitStr> {
     let form = format!("`{}` takes a text in double quotes", name(&meta.path));
-    meta.value()?
-        .parse()
-        .map_err(|error| Error::new(error.span(), form))
+    meta.value()?.parse().map_err(|error| Error::new(error.span(), form))
 }
 
 /// The text of a literal of any kind: `"30s"`, `3000`, `-1`, `0.5`, `true`, `'x'`.
@@ -111,19 +86,13 @@ pub(crate) fn literal(input: ParseStream<'_>) -> Result<LitStr> {
             ));
         }
     };
-    Ok(LitStr::new(
-        &format!("{}{text}", if minus.is_some() { "-" } else { "" }),
-        literal.span(),
-    ))
+    Ok(LitStr::new(&format!("{}{text}", if minus.is_some() { "-" } else { "" }), literal.span()))
 }
 
 /// One text or several: `key = "a"`, `key = ["a", "b"]`.
 pub(crate) fn texts(meta: &ParseNestedMeta<'_>) -> Result<Vec<LitStr>> {
     let value = meta.value()?;
-    let form = format!(
-        "`{0}` takes a text, or several: {0} = [\"a\", \"b\"]",
-        name(&meta.path)
-    );
+    let form = format!("`{0}` takes a text, or several: {0} = [\"a\", \"b\"]", name(&meta.path));
     let explain = |error: Error| Error::new(error.span(), &form);
     if !value.peek(token::Bracket) {
         return Ok(vec![value.parse().map_err(explain)?]);
@@ -150,15 +119,9 @@ pub(crate) fn path(meta: &ParseNestedMeta<'_>) -> Result<Path> {
 /// The documentation comment above an item, its lines trimmed.
 pub(crate) fn doc(attributes: &[Attribute]) -> String {
     let mut lines: Vec<String> = Vec::new();
-    for attribute in attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("doc"))
-    {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("doc")) {
         if let Meta::NameValue(meta) = &attribute.meta
-            && let Expr::Lit(ExprLit {
-                lit: Lit::Str(text),
-                ..
-            }) = &meta.value
+            && let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &meta.value
         {
             lines.extend(text.value().lines().map(|line| line.trim().to_owned()));
         }
@@ -169,9 +132,7 @@ pub(crate) fn doc(attributes: &[Attribute]) -> String {
 /// Checks that a text can be the name of a variable, or the start of one.
 pub(crate) fn check_name(text: &LitStr, what: &str) -> Result<()> {
     let name = text.value();
-    let valid = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    let valid = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !name.starts_with(|c: char| c.is_ascii_digit());
     if valid {
         return Ok(());
@@ -197,7 +158,5 @@ pub(crate) fn check_prefix(text: &LitStr) -> Result<()> {
 }
 
 fn name(path: &Path) -> String {
-    path.get_ident()
-        .map(ToString::to_string)
-        .unwrap_or_default()
+    path.get_ident().map(ToString::to_string).unwrap_or_default()
 }

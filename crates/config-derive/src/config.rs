@@ -176,8 +176,5 @@ fn check_names(fields: &[Field], errors: &mut Errors) {
 
 /// Whether `name` is where `field` would look for its `NAME_FILE`.
 fn is_file_of(name: &LitStr, field: &Field) -> bool {
-    field
-        .names()
-        .iter()
-        .any(|own| name.value() == format!("{}_FILE", own.value()))
+    field.names().iter().any(|own| name.value() == format!("{}_FILE", own.value()))
 }

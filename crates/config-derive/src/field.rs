@@ -59,10 +59,7 @@ impl Field {
             .ident
             .clone()
             .ok_or_else(|| Error::new_spanned(field, "the field must have a name"))?;
-        let mut attributes = Attributes {
-            empty: empty.cloned(),
-            ..Attributes::default()
-        };
+        let mut attributes = Attributes { empty: empty.cloned(), ..Attributes::default() };
         attributes::for_each_key(&field.attrs, |meta, key| attributes.set(meta, key))?;
         let inner = argument_of(&field.ty, "Option");
         let field = Field {
@@ -77,15 +74,7 @@ impl Field {
     }
 
     fn check(&self) -> Result<()> {
-        let Attributes {
-            nested,
-            default,
-            from_str,
-            expects,
-            check,
-            range,
-            ..
-        } = &self.attributes;
+        let Attributes { nested, default, from_str, expects, check, range, .. } = &self.attributes;
         let fail =
             |span: Span, why: &str| Err(Error::new(span, format!("field `{}` {why}", self.ident)));
         if let (Some(default), true) = (default, self.optional) {
@@ -143,9 +132,7 @@ impl Field {
         if self.attributes.nested.is_some() {
             return Vec::new();
         }
-        std::iter::once(self.name())
-            .chain(self.attributes.alias.iter().cloned())
-            .collect()
+        std::iter::once(self.name()).chain(self.attributes.alias.iter().cloned()).collect()
     }
 
     fn name(&self) -> LitStr {
@@ -172,11 +159,7 @@ impl Field {
     /// Both the type of the constant and the variant of `Item` around it.
     pub(crate) fn item_type(&self) -> Ident {
         Ident::new(
-            if self.attributes.nested.is_some() {
-                "Nested"
-            } else {
-                "Field"
-            },
+            if self.attributes.nested.is_some() { "Nested" } else { "Field" },
             Span::call_site(),
         )
     }
@@ -208,10 +191,7 @@ impl Field {
         let whole = attributes.var.iter().map(|_| quote!(.whole()));
         let without_file = file_is_a_field.then(|| quote!(.without_file()));
         let expects = attributes.expects.iter();
-        let range = attributes
-            .range
-            .iter()
-            .map(|(low, high, _)| quote!(.range(#low, #high)));
+        let range = attributes.range.iter().map(|(low, high, _)| quote!(.range(#low, #high)));
         let schemes = (!attributes.schemes.is_empty())
             .then_some(&attributes.schemes)
             .into_iter()
@@ -243,11 +223,7 @@ impl Field {
         let ty = &self.ty;
         let constant = self.constant();
         if self.attributes.nested.is_some() {
-            let method = if self.optional {
-                quote!(nested_optional)
-            } else {
-                quote!(nested)
-            };
+            let method = if self.optional { quote!(nested_optional) } else { quote!(nested) };
             return quote_spanned!(ty.span()=> reader.#method::<#ty>(&#constant));
         }
         let parse = if self.attributes.from_str.is_some() {
@@ -267,11 +243,7 @@ impl Field {
                 }
             },
         };
-        let method = if self.optional {
-            quote!(optional)
-        } else {
-            quote!(required)
-        };
+        let method = if self.optional { quote!(optional) } else { quote!(required) };
         quote!(reader.#method(&#constant, #parse))
     }
 
@@ -333,11 +305,8 @@ impl Attributes {
             "unit" => self.unit = Some(attributes::text(meta)?),
             "separator" => {
                 let form = "`separator` takes a character: ';'";
-                self.separator = Some(
-                    meta.value()?
-                        .parse()
-                        .map_err(|error| Error::new(error.span(), form))?,
-                );
+                self.separator =
+                    Some(meta.value()?.parse().map_err(|error| Error::new(error.span(), form))?);
             }
             "empty" => {
                 let text = attributes::text(meta)?;
@@ -384,17 +353,11 @@ fn range(input: ParseStream<'_>) -> Result<(String, String, Span)> {
         Ok(text) => Ok(text.value()),
         Err(error) => Err(Error::new(error.span(), FORM)),
     };
-    let low = if input.peek(Token![..]) {
-        String::new()
-    } else {
-        bound(input)?
-    };
+    let low = if input.peek(Token![..]) { String::new() } else { bound(input)? };
     let high = if input.parse::<Option<Token![..=]>>()?.is_some() {
         bound(input)?
     } else {
-        input
-            .parse::<Token![..]>()
-            .map_err(|error| Error::new(error.span(), FORM))?;
+        input.parse::<Token![..]>().map_err(|error| Error::new(error.span(), FORM))?;
         String::new()
     };
     if !(input.is_empty() || input.peek(Token![,])) || (low.is_empty() && high.is_empty()) {
@@ -414,11 +377,7 @@ fn range(input: ParseStream<'_>) -> Result<(String, String, Span)> {
 /// The `T` of a type written as `wrapper<T>`, whatever path comes before it.
 fn argument_of<'a>(ty: &'a Type, wrapper: &str) -> Option<&'a Type> {
     let Type::Path(path) = ty else { return None };
-    let last = path
-        .path
-        .segments
-        .last()
-        .filter(|segment| segment.ident == wrapper)?;
+    let last = path.path.segments.last().filter(|segment| segment.ident == wrapper)?;
     let PathArguments::AngleBracketed(arguments) = &last.arguments else {
         return None;
     };

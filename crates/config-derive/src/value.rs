@@ -61,11 +61,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
 
 fn expand_enum(name: &Ident, data: &DataEnum, krate: &Path) -> Result<TokenStream> {
     let mut errors = Errors::default();
-    let variants: Vec<(&Ident, LitStr, Vec<LitStr>)> = data
-        .variants
-        .iter()
-        .filter_map(|variant| errors.keep(parse_variant(variant)))
-        .collect();
+    let variants: Vec<(&Ident, LitStr, Vec<LitStr>)> =
+        data.variants.iter().filter_map(|variant| errors.keep(parse_variant(variant))).collect();
     if data.variants.is_empty() {
         errors.add(Error::new_spanned(
             name,
@@ -122,11 +119,7 @@ fn parse_variant(variant: &Variant) -> Result<(&Ident, LitStr, Vec<LitStr>)> {
             "rename" => name = attributes::text(meta)?,
             "alias" => aliases = attributes::texts(meta)?,
             _ => {
-                return Err(attributes::unknown_key(
-                    &meta.path,
-                    key,
-                    &["rename", "alias"],
-                ));
+                return Err(attributes::unknown_key(&meta.path, key, &["rename", "alias"]));
             }
         }
         Ok(())

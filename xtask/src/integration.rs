@@ -1,0 +1,62 @@
+//! `cargo xtask integration`: tests that need two crates or a program that is not ours.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+use xshell::{Shell, cmd};
+
+use crate::{flags, workspace::Workspace};
+
+/// The package, and the name of its one test target.
+pub(crate) const PACKAGE: &str = "integration";
+
+impl flags::Integration {
+    pub(crate) fn run(self, sh: &Shell) -> Result<()> {
+        let workspace = Workspace::load(sh)?;
+        let path = workspace.find(PACKAGE)?.dir.join("tests/it/main.rs");
+        let main =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let areas = areas(&main);
+        let filter = match &self.area {
+            None => None,
+            Some(area) if areas.contains(&area.as_str()) => Some(format!("{area}::")),
+            Some(area) => bail!("no area `{area}`; the areas are {}", areas.join(", ")),
+        };
+        println!(
+            "areas: {}; {}",
+            self.area.clone().unwrap_or_else(|| areas.join(", ")),
+            if self.full {
+                "all counts, in release"
+            } else {
+                "about a tenth of the counts, in debug (all of them: --full)"
+            }
+        );
+        // Selected out of the whole workspace, for the features that the other tests were built with.
+        let release = self.full.then_some("--release");
+        let command = cmd!(
+            sh,
+            "cargo test --workspace --all-features --test {PACKAGE} {release...} -- {filter...}"
+        );
+        let command = if self.full {
+            command.env("UNDERPIN_FULL", "1")
+        } else {
+            command.env_remove("UNDERPIN_FULL")
+        };
+        Ok(command.run()?)
+    }
+}
+
+/// The modules that the test binary's root declares.
+fn areas(main: &str) -> Vec<&str> {
+    main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::areas;
+
+    #[test]
+    fn areas_are_the_modules() {
+        assert_eq!(areas("//! Docs.\n\nmod config;\nmod fault;\n"), ["config", "fault"]);
+    }
+}
