@@ -3,7 +3,8 @@
 //! There is no standard for it, and its readers disagree, so this grammar keeps to what they agree on and refuses the rest:
 //!
 //! - a line is `NAME=value` or `export NAME=value`, with white space allowed around each part; blank lines and lines that begin with `#` do not count;
-//! - a value without quotes ends with its line or before a `#` that has white space before it, and is trimmed;
+//! - a value without quotes ends with its line or before a `#` that has white space before it, and is trimmed; any other `#` in it is
+//!   refused, since some readers end the value there, and so is a backtick at its beginning, which some take for a quote;
 //! - between single quotes every character stands for itself, line breaks too;
 //! - between double quotes `\n`, `\r`, `\t`, `\\`, `\"` and `\$` are escapes, line breaks stand for themselves, and any other backslash is refused;
 //! - `$` has no meaning anywhere: a password with a dollar sign in it is the password;
@@ -125,7 +126,7 @@ impl<'a> Parser<'a> {
         let value = match self.rest.chars().next() {
             Some('\'') => self.single_quoted()?,
             Some('"') => self.double_quoted()?,
-            _ => return Ok(Some((name, self.unquoted()))),
+            _ => return Ok(Some((name, self.unquoted()?))),
         };
         self.skip_blanks();
         if !self.at_end_of_line() {
@@ -145,13 +146,21 @@ impl<'a> Parser<'a> {
         word
     }
 
-    fn unquoted(&mut self) -> String {
+    fn unquoted(&mut self) -> Result<String, &'static str> {
         let line = self.rest.split('\n').next().unwrap_or_default();
-        let comment =
-            line.match_indices('#').find(|(at, _)| *at == 0 || line[..*at].ends_with([' ', '\t']));
-        let value = line[..comment.map_or(line.len(), |(at, _)| at)].trim().to_owned();
+        let value = match line.find('#') {
+            Some(at) if at > 0 && line[..at].ends_with([' ', '\t']) => &line[..at],
+            Some(_) => {
+                return Err("has a # in a value without quotes: put the value in single quotes");
+            }
+            None if line.starts_with('`') => {
+                return Err("has a value in backticks: use single quotes");
+            }
+            None => line,
+        };
+        let value = value.trim().to_owned();
         self.skip_line();
-        value
+        Ok(value)
     }
 
     fn single_quoted(&mut self) -> Result<String, &'static str> {
@@ -232,8 +241,6 @@ mod tests {
             ("A=", ""),
             ("A=''", ""),
             ("A=b c # d", "b c"),
-            ("A=b#c", "b#c"),
-            ("A=#c", ""),
             ("A='b # c' # d", "b # c"),
             ("A='b\nc'", "b\nc"),
             ("A='b\r\nc'\r\n", "b\nc"),
@@ -257,21 +264,13 @@ mod tests {
     fn refuses_the_rest_by_line_and_goes_on() {
         let (variables, problems) = parse(
             ".env",
-            "A=1\nhunter2\n1B=2\nC 3\nD='4' hunter2\nE=\"\\hunter2\"\nA=hunter2\nF=6\nG='hunter2",
+            "A=1\nhunter2\n1B=2\nC 3\nD='4' hunter2\nE=\"\\hunter2\"\nA=hunter2\nF=6\nG=hunter2#hunter2\nH=#hunter2\nI=`hunter2`\nJ='hunter2",
         );
-        let lines: Vec<_> = problems.iter().map(|problem| problem.variable.as_str()).collect();
-        assert_eq!(
-            lines,
-            [
-                ".env line 2",
-                ".env line 3",
-                ".env line 4",
-                ".env line 5",
-                ".env line 6",
-                ".env line 7",
-                ".env line 9"
-            ]
-        );
+        let lines: Vec<_> = problems
+            .iter()
+            .map(|problem| problem.variable.trim_start_matches(".env line "))
+            .collect();
+        assert_eq!(lines, ["2", "3", "4", "5", "6", "7", "9", "10", "11", "12"]);
         assert!(!format!("{problems:?}").contains("hunter2"));
         let names: Vec<_> =
             variables.iter().map(|variable| variable.name.to_str().unwrap()).collect();

@@ -33,15 +33,37 @@ impl From<Problem> for Finding {
 
 impl Quote {
     fn is_safe(&self, secrets: &[String]) -> bool {
-        // Up to three characters in common are chance, and show nothing.
-        let long = |text: &str| text.chars().count() > 3;
         let quote = self.text.as_str();
-        secrets.iter().all(|secret| {
-            secret != quote
-                && !(long(secret) && quote.contains(secret.as_str()))
-                && !(long(quote) && secret.contains(quote))
-        })
+        // Whatever variable it stands in, this is a URL with credentials.
+        let is_url_with_user = quote.contains("://") && quote.contains('@');
+        !is_url_with_user
+            && secrets.iter().flat_map(|secret| parts(secret)).all(|part| !share(quote, part))
     }
+}
+
+/// A secret, and where it is a URL, the parts of it that are secret by themselves.
+fn parts(secret: &str) -> Vec<&str> {
+    let mut parts = vec![secret];
+    if let Some((_, rest)) = secret.split_once("://") {
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if let Some((user, _)) = rest.rsplit_once('@') {
+            parts.push(user);
+            parts.extend(user.split_once(':').map(|(_, password)| password));
+        }
+        parts.extend(
+            query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value),
+        );
+    }
+    parts
+}
+
+/// Whether a quote shows a secret, or more than three characters of one.
+fn share(quote: &str, secret: &str) -> bool {
+    // Up to three characters in common are chance, and show nothing.
+    let long = |text: &str| text.chars().count() > 3;
+    quote == secret
+        || (long(secret) && quote.contains(secret))
+        || (long(quote) && secret.contains(quote))
 }
 
 /// A value as reports show it: in quotes, escaped, and never longer than a line.

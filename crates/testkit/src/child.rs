@@ -82,22 +82,22 @@ impl Child {
         self.process.id()
     }
 
-    /// Waits for the first whole line of standard output that contains `part`, and returns it without its end.
+    /// Waits for the first whole line of either stream that contains `part`, and returns it without
+    /// its end.
     ///
     /// Lines that were printed before the call count: a line cannot be missed.
     ///
     /// # Panics
     ///
-    /// When the deadline passes or standard output ends without such a line.
+    /// When the deadline passes or both streams end without such a line.
     #[track_caller]
     pub fn wait_for_line(&self, part: &str) -> String {
         let found = self.shared.wait_until(self.deadline, |state| {
-            let text = String::from_utf8_lossy(&state.stdout.bytes);
-            let line =
-                text.split_inclusive('\n').find(|line| line.ends_with('\n') && line.contains(part));
+            let streams = [&state.stdout, &state.stderr];
+            let line = streams.iter().find_map(|stream| line_with(&stream.bytes, part));
             match line {
-                Some(line) => Some(Some(line.trim_end().to_owned())),
-                None if state.stdout.ended => Some(None),
+                Some(line) => Some(Some(line)),
+                None if streams.iter().all(|stream| stream.ended) => Some(None),
                 None => None,
             }
         });
@@ -251,4 +251,10 @@ impl Shared {
             shared.change(|state| state.exited = true);
         });
     }
+}
+
+fn line_with(bytes: &[u8], part: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    lines.find(|line| line.contains(part)).map(|line| line.trim_end().to_owned())
 }

@@ -1,3 +1,5 @@
 //! Tests that need two crates or a program that is not ours. Each module is an area: `cargo xtask integration AREA`.
 
+mod config;
 mod fault;
+mod orders;

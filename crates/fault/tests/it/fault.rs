@@ -116,6 +116,14 @@ fn classified_errors_become_the_cause() {
 }
 
 #[test]
+fn a_boxed_cause_is_found_by_its_own_type() {
+    let missing = || Box::new(Missing(io::Error::other("disk")));
+    assert!(Fault::from(missing()).find_cause::<Missing>().is_some());
+    let fault = Fault::new(Kind::NotFound, "a").caused_by(missing() as Box<dyn Error + Send + Sync>);
+    assert!(fault.find_cause::<Missing>().is_some());
+}
+
+#[test]
 fn the_source_chain_is_intact() {
     let inner = Fault::from(Missing(io::Error::other("disk")));
     let outer: Box<dyn Error> = Box::new(Fault::new(Kind::Unavailable, "outer").caused_by(inner));
@@ -216,14 +224,26 @@ fn a_value_that_cannot_be_shown_does_not_lose_the_fault() {
 
 #[test]
 fn values_are_bounded_and_cut_between_characters() {
-    let value = |text: String| {
-        let fault = Fault::new(Kind::NotFound, "a").with("k", text);
-        fault.context().map(|(_, value)| value.to_owned()).collect::<String>()
-    };
+    fn value_of(shown: impl fmt::Display) -> String {
+        let fault = Fault::new(Kind::NotFound, "a").with("k", shown);
+        fault.context().map(|(_, value)| value).collect()
+    }
+    let value = |text: String| value_of(text);
     assert_eq!(value("x".repeat(4096)), "x".repeat(4096));
     assert_eq!(value("x".repeat(4097)), format!("{}…", "x".repeat(4096)));
     assert_eq!(value("é".repeat(1_000_000)), format!("{}…", "é".repeat(2048)));
     assert_eq!(value(format!("x{}", "é".repeat(4096))), format!("x{}…", "é".repeat(2047)));
+
+    /// Goes on writing when it is told to stop.
+    struct Stubborn;
+    impl fmt::Display for Stubborn {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let _ = f.write_str(&format!("x{}", "é".repeat(4096)));
+            let _ = f.write_str("y");
+            Ok(())
+        }
+    }
+    assert_eq!(value_of(Stubborn), format!("x{}…", "é".repeat(2047)));
 }
 
 #[test]

@@ -70,6 +70,25 @@ proptest! {
 }
 
 #[test]
+fn many_small_members_fit_too() {
+    const NAMES: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let message = "é".repeat(4000);
+    let mut fault = Fault::new(Kind::NotFound, "code").message(message);
+    for at in 0..NAMES.len() - 1 {
+        for length in 1..=2 {
+            fault = fault.expose(&NAMES[at..at + length], "");
+        }
+    }
+    // Names of two letters, all of them: the frame of an entry weighs more than its text.
+    for name in PAIRS.iter().map(|pair| std::str::from_utf8(pair).expect("letters")) {
+        fault = fault.expose(name, "");
+    }
+    let response = fault.into_status(&"domain".repeat(1000)).into_http::<String>();
+    let size = header_size(&response);
+    assert!(size < 8192, "{size}");
+}
+
+#[test]
 fn a_peers_text_is_private() {
     let mut details = ErrorDetails::new();
     details.set_error_info(
