@@ -50,7 +50,7 @@ const STEPS: &[Step] = &[
     Step { name: "integration", command: "cargo xtask integration", when: When::Always },
     Step { name: "parity", command: "cargo xtask parity", when: When::Always },
     Step { name: "package", command: "cargo xtask publish --package", when: When::Always },
-    Step { name: "rehearse", command: "cargo xtask publish --rehearse", when: When::Always },
+    Step { name: "rehearse", command: "cargo xtask publish --rehearse --delay 1 --throttle 1", when: When::Always },
 ];
 
 impl flags::Ci {

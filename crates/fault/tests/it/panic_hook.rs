@@ -303,24 +303,69 @@ fn backtraces_are_those_that_the_environment_asks_for() {
     });
 }
 
+#[test]
+fn a_report_that_came_late_does_not_cost_the_next_one_its_wait() {
+    child::run(&[], || {
+        let (mut stdout, _stderr) = redirect();
+        let (sender, told) = mpsc::channel();
+        let (is_first, is_slow) = (AtomicUsize::new(0), Duration::from_millis(1500));
+        let hook = PanicHook::new().without_previous().on_panic(move |_| {
+            if is_first.fetch_add(1, Ordering::Relaxed) == 0 {
+                // sleep-ok: an observer that takes longer than anybody waits for it.
+                thread::sleep(is_slow);
+            }
+            let _ = sender.send(());
+        });
+        hook.install().expect("the first hook");
+        panic_in_thread();
+        told.recv_timeout(GRACE).expect("the first observer comes back");
+        stdout.next_report();
+        panic_in_thread();
+        assert!(told.try_recv().is_ok(), "the second panic was waited for");
+    });
+}
+
+#[test]
+fn deep_backtraces_are_cut() {
+    fn dive(depth: u32) -> u32 {
+        assert!(depth > 0, "the bottom");
+        std::hint::black_box(dive(depth - 1)) + 1
+    }
+    child::run(&[("RUST_BACKTRACE", "1")], || {
+        let (mut stdout, _stderr) = redirect();
+        PanicHook::new().without_previous().install().expect("the first hook");
+        // One that the reader takes while it is written: it is longer than a pipe holds.
+        let reader = thread::spawn(move || stdout.next_report());
+        let builder = thread::Builder::new().stack_size(64 << 20);
+        builder.spawn(|| dive(5000)).expect("a thread").join().expect_err("it panics");
+        let report = reader.join().expect("a report");
+        let backtrace = report["backtrace"].as_str().expect("a backtrace");
+        assert!(backtrace.contains("dive") && backtrace.len() <= 65_536, "{}", backtrace.len());
+    });
+}
+
 #[cfg(feature = "tracing")]
 mod tracing {
     use std::{
         fmt::{self, Write as _},
-        sync::mpsc::{self, Sender},
+        sync::mpsc,
     };
 
     use tracing::{
         Event, Metadata, Subscriber,
         field::{Field, Visit},
         span,
+        subscriber::{set_global_default, with_default},
     };
 
     use super::{GRACE, install, panic_in_thread};
     use crate::child::{self, redirect};
 
-    /// Sends what it is told.
-    struct Sends(Sender<String>);
+    /// Calls a function with what it is told.
+    struct Tells<F> {
+        is_enabled: bool,
+        tell: F,
+    }
 
     struct Text(String);
 
@@ -330,9 +375,9 @@ mod tracing {
         }
     }
 
-    impl Subscriber for Sends {
+    impl<F: Fn(String) + Send + Sync + 'static> Subscriber for Tells<F> {
         fn enabled(&self, _: &Metadata<'_>) -> bool {
-            true
+            self.is_enabled
         }
 
         fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
@@ -347,7 +392,7 @@ mod tracing {
             let metadata = event.metadata();
             let mut text = Text(format!("{} {}", metadata.level(), metadata.target()));
             event.record(&mut text);
-            let _ = self.0.send(text.0);
+            (self.tell)(text.0);
         }
 
         fn enter(&self, _: &span::Id) {}
@@ -360,7 +405,8 @@ mod tracing {
         child::run(&[], || {
             let (stdout, _stderr) = redirect();
             let (sender, events) = mpsc::channel();
-            tracing::subscriber::set_global_default(Sends(sender)).expect("the first subscriber");
+            let tell = move |text| sender.send(text).expect("the test listens");
+            set_global_default(Tells { is_enabled: true, tell }).expect("the first subscriber");
             install();
             panic_in_thread();
             let event = events.recv_timeout(GRACE).expect("it is told");
@@ -379,9 +425,36 @@ mod tracing {
             let (mut stdout, _stderr) = redirect();
             let (sender, events) = mpsc::channel();
             install();
-            tracing::subscriber::with_default(Sends(sender), panic_in_thread);
+            let tell = move |text| sender.send(text).expect("the test listens");
+            with_default(Tells { is_enabled: true, tell }, panic_in_thread);
             assert_eq!(stdout.next_report()["message"], "boom");
             assert!(events.try_recv().is_err());
+        });
+    }
+
+    #[test]
+    fn what_a_subscriber_filters_out_goes_to_stdout() {
+        child::run(&[], || {
+            let (mut stdout, _stderr) = redirect();
+            let tell = |_| unreachable!("nothing is enabled");
+            set_global_default(Tells { is_enabled: false, tell }).expect("the first subscriber");
+            install();
+            panic_in_thread();
+            assert_eq!(stdout.next_report()["message"], "boom");
+        });
+    }
+
+    #[test]
+    fn a_subscriber_that_panics_costs_no_report() {
+        child::run(&[], || {
+            let (mut stdout, _stderr) = redirect();
+            let tell = |_| panic!("in the subscriber");
+            set_global_default(Tells { is_enabled: true, tell }).expect("the first subscriber");
+            install();
+            panic_in_thread();
+            assert_eq!(stdout.next_report()["message"], "in the subscriber");
+            let report = stdout.next_report();
+            assert_eq!((&report["message"], &report["dropped"]), (&"boom".into(), &0.into()));
         });
     }
 }
