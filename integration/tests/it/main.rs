@@ -2,4 +2,5 @@
 
 mod config;
 mod fault;
+mod lint_pack;
 mod orders;

@@ -1,0 +1,66 @@
+//! The lint pack of the reference service, against a program that does what it bans.
+
+use std::{fs, process::Command, time::Duration};
+
+use testkit::{run, workspace_root};
+
+/// Calls of the standard library that the pack bans; what others ban needs their crates.
+const BANNED: [(&str, &str); 16] = [
+    ("std::env::var", r#"std::env::var("A");"#),
+    ("std::env::var_os", r#"std::env::var_os("A");"#),
+    ("std::env::vars", "std::env::vars();"),
+    ("std::process::exit", "if true { std::process::exit(1) }"),
+    ("std::fs::write", r#"std::fs::write("a", "b");"#),
+    ("std::fs::read", r#"std::fs::read("a");"#),
+    ("std::fs::read_to_string", r#"std::fs::read_to_string("a");"#),
+    ("std::fs::File::create", r#"std::fs::File::create("a");"#),
+    ("std::process::Command::output", r#"std::process::Command::new("a").output();"#),
+    ("std::process::Command::status", r#"std::process::Command::new("a").status();"#),
+    ("std::process::Command::spawn", r#"std::process::Command::new("a").spawn();"#),
+    ("std::thread::sleep", "std::thread::sleep(std::time::Duration::ZERO);"),
+    ("std::thread::spawn", "std::thread::spawn(|| ());"),
+    ("std::sync::mpsc::channel", "std::sync::mpsc::channel::<u8>();"),
+    ("std::println", r#"println!("a");"#),
+    ("std::eprintln", r#"eprintln!("a");"#),
+];
+
+#[test]
+fn every_banned_call_of_std_is_refused_with_its_reason() {
+    let dir = tempfile::tempdir().expect("a temp folder");
+    let statements: String =
+        BANNED.iter().map(|(_, call)| format!("    let _ = {{ {call} }};\n")).collect();
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().expect("it is below the folder")).expect("it can be made");
+        fs::write(path, text).expect("it can be written");
+    };
+    write(
+        "Cargo.toml",
+        "[package]\nname = \"careless\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n",
+    );
+    write("src/main.rs", &format!("fn main() {{\n{statements}}}\n"));
+    let pack = workspace_root().join("examples/orders/clippy.toml");
+    write("clippy.toml", &fs::read_to_string(pack).expect("the pack is there"));
+
+    let mut clippy = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    clippy.args(["clippy", "--quiet", "--offline"]).current_dir(dir.path());
+    // Not the flags and the folders of the build that this test belongs to.
+    for name in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_TARGET_DIR",
+        "CLIPPY_ARGS",
+        "CLIPPY_CONF_DIR",
+    ] {
+        clippy.env_remove(name);
+    }
+    let output = run(clippy, Duration::from_secs(120));
+    for (name, _) in BANNED {
+        let banned = [format!("disallowed method `{name}`"), format!("disallowed macro `{name}`")];
+        assert!(
+            banned.iter().any(|banned| output.stderr.contains(banned)),
+            "{name} passes:\n{}",
+            output.stderr
+        );
+    }
+}
