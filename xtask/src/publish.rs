@@ -4,7 +4,7 @@
 //! command again is how an interrupted one carries on.
 
 mod build_dir;
-mod checks;
+pub(crate) mod checks;
 mod consumer;
 mod date;
 mod home;

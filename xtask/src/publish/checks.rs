@@ -31,7 +31,9 @@ pub(crate) fn check(sh: &Shell, workspace: &Workspace) -> Result<()> {
         findings.extend(requirements(workspace, member));
         findings.extend(dev_dependencies(member));
         findings.extend(unpublished_dependencies(workspace, member));
-        findings.extend(changelog(workspace, member));
+        let path = member.folder(&workspace.root).join("CHANGELOG.md");
+        let text = fs::read_to_string(member.dir.join("CHANGELOG.md")).unwrap_or_default();
+        findings.extend(changelog(&path.display().to_string(), &text, &member.version));
         findings.extend(missing_files(workspace, member));
         findings.extend(unwelcome_files(sh, workspace, member)?);
     }
@@ -67,7 +69,7 @@ fn requirements(workspace: &Workspace, member: &Member) -> Vec<String> {
 }
 
 /// A dev-dependency with a version stays in the published manifest, where a circle of them can never be uploaded.
-fn dev_dependencies(member: &Member) -> Vec<String> {
+pub(crate) fn dev_dependencies(member: &Member) -> Vec<String> {
     let dev = member.dependencies.iter().filter(|dependency| dependency.kind == Kind::Dev);
     dev.filter(|dependency| dependency.path.is_some() && dependency.requirement != "*")
         .map(|dependency| {
@@ -94,33 +96,19 @@ fn unpublished_dependencies(workspace: &Workspace, member: &Member) -> Vec<Strin
 }
 
 /// Exactly one heading `## 1.2.3 - 2026-11-24` for the present version.
-fn changelog(workspace: &Workspace, member: &Member) -> Option<String> {
-    let file = member.folder(&workspace.root).join("CHANGELOG.md");
-    let text = fs::read_to_string(member.dir.join("CHANGELOG.md")).unwrap_or_default();
-    let headings =
-        text.lines().filter_map(|line| line.strip_prefix("## ")?.strip_prefix(&member.version));
+pub(crate) fn changelog(path: &str, text: &str, version: &str) -> Option<String> {
+    let headings = text.lines().filter_map(|line| line.strip_prefix("## ")?.strip_prefix(version));
     let headings: Vec<&str> =
         headings.filter(|rest| rest.is_empty() || rest.starts_with(' ')).collect();
     match headings[..] {
         [rest] if rest.strip_prefix(" - ").is_some_and(is_date) => None,
         [_] => Some(format!(
-            "{}: the heading of {} has no date: write `## {} - YYYY-MM-DD`",
-            file.display(),
-            member.version,
-            member.version
+            "{path}: the heading of {version} has no date: write `## {version} - YYYY-MM-DD`"
         )),
         [] => Some(format!(
-            "{} has no entry for {}: head what is under [Unreleased] with `## {} - YYYY-MM-DD`",
-            file.display(),
-            member.version,
-            member.version
+            "{path} has no entry for {version}: head what is under [Unreleased] with `## {version} - YYYY-MM-DD`"
         )),
-        _ => Some(format!(
-            "{} has {} headings for {}: keep one",
-            file.display(),
-            headings.len(),
-            member.version
-        )),
+        _ => Some(format!("{path} has {} headings for {version}: keep one", headings.len())),
     }
 }
 

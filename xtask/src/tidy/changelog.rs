@@ -1,6 +1,9 @@
 //! A changelog is written by hand, for users, newest first.
 
-use crate::tidy::{Findings, tree::Tree};
+use crate::{
+    publish::checks,
+    tidy::{Findings, tree::Tree},
+};
 
 /// `## [Unreleased]` on top, and exactly one heading for the current version.
 pub(super) fn check(tree: &Tree) -> Findings {
@@ -8,26 +11,14 @@ pub(super) fn check(tree: &Tree) -> Findings {
     for member in tree.workspace.published() {
         let path = tree.path(member, "CHANGELOG.md");
         let text = tree.text(&path).unwrap_or_default();
-        let headings: Vec<&str> =
-            text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
-        if headings.first() != Some(&"[Unreleased]") {
+        let first = text.lines().find_map(|line| line.strip_prefix("## "));
+        if first != Some("[Unreleased]") {
             findings
                 .push(format!("{path}: the first heading is not ## [Unreleased], put it on top"));
         }
-        let version = member.version.as_str();
-        let count = headings.iter().filter(|heading| version_of(heading) == version).count();
-        if count != 1 {
-            findings.push(format!(
-                "{path}: {count} headings for {version}, write one: ## {version} - YYYY-MM-DD"
-            ));
-        }
+        findings.extend(checks::changelog(&path, text, &member.version));
     }
     findings
-}
-
-/// The version in `0.1.0 - 2026-11-24`.
-fn version_of(heading: &str) -> &str {
-    heading.split_whitespace().next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -46,11 +37,11 @@ mod tests {
         assert!(
             check(&tree("# Changelog\n\n## [Unreleased]\n\n## 0.1.0 - 2026-11-24\n")).is_empty()
         );
-        finds(check, &tree("## [Unreleased]\n## 0.0.9 - 2026-11-24\n"), "0 headings for 0.1.0");
+        finds(check, &tree("## [Unreleased]\n## 0.0.9 - 2026-11-24\n"), "has no entry for 0.1.0");
         finds(
             check,
             &tree("## [Unreleased]\n## 0.1.0 - 2026-11-24\n## 0.1.0 - 2026-11-23\n"),
-            "2 headings for 0.1.0",
+            "has 2 headings for 0.1.0",
         );
         finds(check, &tree("## 0.1.0 - 2026-11-24\n"), "not ## [Unreleased]");
     }

@@ -1,30 +1,17 @@
 //! How members name each other, and in what order.
 
 use crate::{
+    publish::checks,
     tidy::{
         Findings,
         manifest::{Manifest, entry},
         tree::Tree,
     },
-    workspace::Kind,
 };
 
-/// With a version, a dev-dependency stays in the published manifest, and two crates that test with each other can never be published.
+/// What a release checks anyway, found before it.
 pub(super) fn dev_by_path(tree: &Tree) -> Findings {
-    let mut findings = Findings::new();
-    for member in tree.workspace.published() {
-        for dependency in &member.dependencies {
-            let bare = dependency.requirement == "*";
-            if dependency.kind == Kind::Dev && dependency.path.is_some() && !bare {
-                findings.push(format!(
-                    "{}: the dev-dependency {} has a version, write it as {{ path = \"../...\" }} alone",
-                    tree.path(member, "Cargo.toml"),
-                    dependency.name
-                ));
-            }
-        }
-    }
-    findings
+    tree.workspace.published().flat_map(checks::dev_dependencies).collect()
 }
 
 /// With paths everywhere, a lower requirement would be satisfied by the tree and untested: it would be a lie to users.
@@ -98,11 +85,7 @@ mod tests {
             vec![dependency("*", Kind::Dev), dependency("^0.1.0", Kind::Normal)];
         assert!(dev_by_path(&tree).is_empty());
         tree.workspace.members[0].dependencies.push(dependency("^0.1.0", Kind::Dev));
-        finds(
-            dev_by_path,
-            &tree,
-            "crates/a/Cargo.toml: the dev-dependency underpin-b has a version",
-        );
+        finds(dev_by_path, &tree, "a dev-dependency on underpin-b with a version");
     }
 
     #[test]
