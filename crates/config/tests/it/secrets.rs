@@ -1,6 +1,8 @@
 //! Nothing prints a secret.
 
-use underpin_config::{Config, Env, Secret, Url};
+use std::time::Duration;
+
+use underpin_config::{ByteSize, Config, Env, Rules, Secret, Url, Value};
 
 #[derive(Debug, Config)]
 #[config(prefix = "APP_")]
@@ -66,6 +68,7 @@ fn a_secret_in_the_wrong_variable_is_not_quoted_either() {
         [("APP_TOKEN", "hunter2"), ("APP_PORT", "x-hunter2-x")],
         [("APP_URL", "redis://:hunter2@cache"), ("APP_PORT", "hunter2")],
         [("APP_URL", "redis://:hunter2@cache"), ("APP_PORT", "x-hunter2-x")],
+        [("APP_URL", "https://hunter2@host"), ("APP_PORT", "x-hunter2-x")],
         [("APP_URL", "http://host/?token=hunter2"), ("APP_PORT", "x-hunter2-x")],
         [("APP_PIN", "1"), ("APP_PORT", "redis://:hunter2@cache")],
         [("APP_TOKEN", "hunter2"), ("APP_PORT_FILE", "/run/hunter2")],
@@ -88,4 +91,14 @@ fn a_secret_in_the_wrong_variable_is_not_quoted_either() {
 fn values_that_are_no_secret_are_still_quoted() {
     let printed = everything_printed(Env::from([("APP_TOKEN", "hunter2"), ("APP_PORT", "80x")]));
     assert!(printed.contains("is \"80x\", which is not a whole number"), "{printed}");
+}
+
+#[test]
+fn a_secrets_own_parser_quotes_nothing() {
+    for text in ["5hunter2", "5 hunter2"] {
+        let invalid = Secret::<Duration>::parse(text, &Rules::NONE).unwrap_err();
+        assert!(!format!("{invalid:?}").contains("hunter2"), "{invalid:?}");
+    }
+    let invalid = <Vec<Secret<ByteSize>>>::parse("1MB,5hunter2", &Rules::NONE).unwrap_err();
+    assert!(!format!("{invalid:?}").contains("hunter2"), "{invalid:?}");
 }
