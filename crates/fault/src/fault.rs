@@ -193,9 +193,14 @@ impl Fault {
         self.fields(true).filter(|_| !self.0.kind.is_bug())
     }
 
-    /// The first error of type `E` in the chain of causes.
+    /// The first error of type `E`, or `Box<E>`, in the chain of causes.
     pub fn find_cause<E: Error + 'static>(&self) -> Option<&E> {
-        text::chain(self.source()).find_map(|error| error.downcast_ref())
+        // The `source()` of a box is that of what it holds, which is therefore no link of its own.
+        text::chain(self.source()).find_map(|error| {
+            error
+                .downcast_ref::<E>()
+                .or_else(|| error.downcast_ref::<Box<E>>().map(|boxed| &**boxed))
+        })
     }
 
     /// The faults that were [added](Fault::and) to this one.
@@ -220,7 +225,7 @@ impl Fault {
     }
 
     pub(crate) fn with_retry(mut self, retry: Retry) -> Fault {
-        self.0.retry = Some(retry).filter(|&retry| retry != self.0.kind.retry());
+        self.0.retry = Some(retry);
         self
     }
 

@@ -22,7 +22,10 @@ mod record;
 mod reporter;
 
 /// How long a panicking thread waits for its report to be out.
-const PATIENCE: Duration = Duration::from_millis(100);
+///
+/// With 100 ms, a container that is denied the processor for one period of its quota loses its last words: the wait is over before
+/// the reporting thread has run at all.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 static PANICS: AtomicU64 = AtomicU64::new(0);
@@ -44,7 +47,7 @@ pub fn panics() -> u64 {
 ///
 /// The panicking thread may hold any lock, stdout's included, and stdout may be a pipe that nobody reads. So it
 /// only notes what happened and hands the note to the thread `panic-report`, which writes to a duplicate of stdout's
-/// descriptor. It waits at most 100 ms for that, so that the line of a panic that ends the process is out; once a wait
+/// descriptor. It waits at most 1 s for that, so that the line of a panic that ends the process is out; once a wait
 /// was in vain, later panics do not wait until reports get through again. At most 64 notes queue up; what comes on top
 /// is counted, and the next line says how many were dropped.
 ///
@@ -57,11 +60,11 @@ pub fn panics() -> u64 {
 ///  "location":"src/main.rs:2:5","dropped":0}
 /// ```
 ///
-/// With the feature `tracing` and a global subscriber, the report is an event of level `ERROR` and target `panic` with the
-/// same fields instead.
+/// With the feature `tracing` and a global subscriber that takes it, the report is an event of level `ERROR` and target `panic`
+/// with the same fields instead. The event belongs to no span, for asking the subscriber on the panicking thread could deadlock.
 ///
 /// A hook that was set before runs on the panicking thread, as ever. Only std's own, which would write to a stderr that may
-/// be blocked, is replaced: the thread `panic-stderr` writes the same text.
+/// be blocked, is replaced: the thread `panic-stderr` writes the same text, but for the number of the thread.
 ///
 /// A panic while another unwinds, in a destructor, still ends the process: that is std's rule. Its line is out by then.
 ///
@@ -94,7 +97,8 @@ impl PanicHook {
     }
 
     /// Calls `observer` after every report, on the thread `panic-report`: to count, to flush, to begin a shutdown. What it
-    /// does counts toward the 100 ms; if it panics, that is reported, too, and does no further harm.
+    /// does counts toward the 1 s; if it panics, that is reported, too, and does no further harm. One that never returns ends all
+    /// reporting.
     pub fn on_panic(mut self, observer: impl Fn(&Panic) + Send + Sync + 'static) -> PanicHook {
         self.observers.push(Box::new(observer));
         self

@@ -20,8 +20,9 @@ pub(crate) fn render(value: &dyn Display) -> String {
     let mut text = Bounded { text: String::new(), cut: false };
     // The text is only appended to, so that a panic half way leaves it valid.
     match catch_unwind(AssertUnwindSafe(|| write!(text, "{value}"))) {
+        // First, for there are types that swallow the error which says to stop.
+        Ok(_) if text.cut => text.text.push(ELLIPSIS),
         Ok(Ok(())) => {}
-        Ok(Err(_)) if text.cut => text.text.push(ELLIPSIS),
         Ok(Err(_)) => text.text.push_str("<Display failed>"),
         Err(_) => text.text.push_str("<Display panicked>"),
     }
@@ -77,9 +78,12 @@ struct Bounded {
 
 impl Write for Bounded {
     fn write_str(&mut self, part: &str) -> fmt::Result {
+        if self.cut {
+            return Err(fmt::Error);
+        }
         let kept = clip(part, VALUE_LIMIT - self.text.len());
         self.text.push_str(kept);
-        self.cut |= kept.len() < part.len();
+        self.cut = kept.len() < part.len();
         if self.cut { Err(fmt::Error) } else { Ok(()) }
     }
 }

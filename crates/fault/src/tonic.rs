@@ -12,11 +12,13 @@ use crate::{
     text,
 };
 
-/// Message and details travel in headers, and peers refuse more than 8 KiB of those. The message may triple when it is
-/// escaped and the details grow by a third in base64, which keeps the sum below 6 KiB.
+/// Message and details travel in headers, and peers refuse more than 8 KiB of those. The message is sent twice: by itself,
+/// where it may triple when it is escaped, and in the details, which grow by a third in base64. The sum stays below 7 KiB.
 const MAX_MESSAGE: usize = 1024;
 const MAX_METADATA: usize = 1024;
 const MAX_DOMAIN: usize = 256;
+/// What the encoding adds to an entry of the metadata: three tags, two lengths of one byte or two, and its own.
+const ENTRY: usize = 9;
 /// The entry of the metadata that says whether to retry where the kind says otherwise.
 const RETRY: &str = "retry";
 
@@ -88,7 +90,7 @@ impl Fault {
         let mut metadata = HashMap::new();
         let mut room = MAX_METADATA;
         for (name, value) in self.problem().members() {
-            if let Some(left) = room.checked_sub(name.len() + value.len()) {
+            if let Some(left) = room.checked_sub(ENTRY + name.len() + value.len()) {
                 room = left;
                 metadata.insert(name.to_owned(), value.to_owned());
             }

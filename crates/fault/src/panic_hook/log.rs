@@ -17,7 +17,9 @@ impl Log {
 
     /// Logs the panic and tells the observers. Says whether it was logged.
     pub(super) fn report(&self, panic: &Panic, dropped: u64) -> bool {
-        let is_out = emit(panic, dropped) || self.write(panic, dropped);
+        // A subscriber that panics has logged nothing for sure; twice is better than never.
+        let is_logged = catch_unwind(AssertUnwindSafe(|| emit(panic, dropped))).unwrap_or(false);
+        let is_out = is_logged || self.write(panic, dropped);
         for observer in &self.observers {
             // One that panics is reported by the hook and must not keep the others from being told.
             let _ = catch_unwind(AssertUnwindSafe(|| observer(panic)));
@@ -31,12 +33,10 @@ impl Log {
     }
 }
 
-/// Hands the panic to the global subscriber, if there is one.
+/// Hands the panic to the global subscriber, if there is one that takes it.
 #[cfg(feature = "tracing")]
 fn emit(panic: &Panic, dropped: u64) -> bool {
-    use tracing::{dispatcher, subscriber::NoSubscriber};
-
-    if dispatcher::get_default(dispatcher::Dispatch::is::<NoSubscriber>) {
+    if !tracing::enabled!(target: "panic", tracing::Level::ERROR) {
         return false;
     }
     tracing::error!(

@@ -10,6 +10,9 @@ use std::{
 
 use crate::{json, text};
 
+/// The most bytes of a backtrace: a recursion without end has tens of thousands of frames, of which the first ones tell all.
+const MAX_BACKTRACE: usize = 64 * 1024;
+
 /// What is known about one panic.
 #[derive(Debug)]
 pub struct Panic {
@@ -31,7 +34,7 @@ impl Panic {
             // Finding names and lines can take longer than anybody waits for a report, so that it is done before. Std's own hook
             // does the same here.
             backtrace: (backtrace.status() == BacktraceStatus::Captured)
-                .then(|| backtrace.to_string()),
+                .then(|| text::clip(&backtrace.to_string(), MAX_BACKTRACE).to_owned()),
         }
     }
 
@@ -55,7 +58,7 @@ impl Panic {
         self.location.as_deref()
     }
 
-    /// The backtrace, where the environment asks for one.
+    /// The backtrace, at most 64 KiB of it, where the environment asks for one.
     pub fn backtrace(&self) -> Option<&str> {
         self.backtrace.as_deref()
     }
@@ -126,6 +129,19 @@ fn date(days_since_epoch: u64) -> (u64, u64, u64) {
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+impl Panic {
+    pub(super) fn example() -> Panic {
+        Panic {
+            time: SystemTime::UNIX_EPOCH,
+            thread: String::from("main"),
+            message: String::from("boom"),
+            location: None,
+            backtrace: None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ use crate::{
     text::{self, VALUE_LIMIT},
 };
 
+/// Where any crate of the program turns on the feature `arbitrary_precision` of `serde_json`, a number with a fraction comes as a map whose
+/// only key this is.
+const FRACTION: &str = "$serde_json::private::Number";
+
 impl Serialize for Kind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
@@ -202,7 +206,13 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
+        let first: Option<(String, Scalar)> = map.next_entry()?;
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
+        Ok(match first {
+            Some((name, Scalar::Text(text))) if name == FRACTION => {
+                text.parse().map_or(Scalar::Other, |number| Scalar::Number(number, text))
+            }
+            _ => Scalar::Other,
+        })
     }
 }

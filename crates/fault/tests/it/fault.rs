@@ -119,7 +119,8 @@ fn classified_errors_become_the_cause() {
 fn a_boxed_cause_is_found_by_its_own_type() {
     let missing = || Box::new(Missing(io::Error::other("disk")));
     assert!(Fault::from(missing()).find_cause::<Missing>().is_some());
-    let fault = Fault::new(Kind::NotFound, "a").caused_by(missing() as Box<dyn Error + Send + Sync>);
+    let fault =
+        Fault::new(Kind::NotFound, "a").caused_by(missing() as Box<dyn Error + Send + Sync>);
     assert!(fault.find_cause::<Missing>().is_some());
 }
 
@@ -224,16 +225,6 @@ fn a_value_that_cannot_be_shown_does_not_lose_the_fault() {
 
 #[test]
 fn values_are_bounded_and_cut_between_characters() {
-    fn value_of(shown: impl fmt::Display) -> String {
-        let fault = Fault::new(Kind::NotFound, "a").with("k", shown);
-        fault.context().map(|(_, value)| value).collect()
-    }
-    let value = |text: String| value_of(text);
-    assert_eq!(value("x".repeat(4096)), "x".repeat(4096));
-    assert_eq!(value("x".repeat(4097)), format!("{}…", "x".repeat(4096)));
-    assert_eq!(value("é".repeat(1_000_000)), format!("{}…", "é".repeat(2048)));
-    assert_eq!(value(format!("x{}", "é".repeat(4096))), format!("x{}…", "é".repeat(2047)));
-
     /// Goes on writing when it is told to stop.
     struct Stubborn;
     impl fmt::Display for Stubborn {
@@ -243,7 +234,15 @@ fn values_are_bounded_and_cut_between_characters() {
             Ok(())
         }
     }
-    assert_eq!(value_of(Stubborn), format!("x{}…", "é".repeat(2047)));
+    fn value(shown: impl fmt::Display) -> String {
+        let fault = Fault::new(Kind::NotFound, "a").with("k", shown);
+        fault.context().map(|(_, value)| value).collect()
+    }
+    assert_eq!(value("x".repeat(4096)), "x".repeat(4096));
+    assert_eq!(value("x".repeat(4097)), format!("{}…", "x".repeat(4096)));
+    assert_eq!(value("é".repeat(1_000_000)), format!("{}…", "é".repeat(2048)));
+    assert_eq!(value(format!("x{}", "é".repeat(4096))), format!("x{}…", "é".repeat(2047)));
+    assert_eq!(value(Stubborn), format!("x{}…", "é".repeat(2047)));
 }
 
 #[test]

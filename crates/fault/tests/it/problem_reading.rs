@@ -101,6 +101,21 @@ fn waits_are_at_most_a_day() {
 }
 
 #[test]
+fn a_number_of_any_precision_is_a_number() {
+    // What serde_json makes of 1.5 with its feature `arbitrary_precision`, which any crate of a program can turn on for all.
+    let fraction = r#"{"$serde_json::private::Number":"1.5"}"#;
+    let problem = read(&format!(r#"{{"status":503,"retry_after":{fraction},"load":{fraction}}}"#));
+    assert_eq!(problem.retry(), Retry::After(Duration::from_millis(1500)));
+    assert_eq!(problem.members().collect::<Vec<_>>(), [("load", "1.5")]);
+
+    for hostile in [r#""x""#, r#""x","b":[1]"#, "7", "[]", "null", r#"{"a":1}"#] {
+        let fraction = format!(r#"{{"$serde_json::private::Number":{hostile}}}"#);
+        let problem = read(&format!(r#"{{"status":503,"retry_after":{fraction}}}"#));
+        assert_eq!(problem.retry(), Retry::Backoff);
+    }
+}
+
+#[test]
 fn an_array_or_a_broken_document_is_an_error() {
     for json in [
         "[]",
