@@ -32,10 +32,21 @@ pub(crate) fn for_each_key(
     attributes: &[Attribute],
     mut set: impl FnMut(&ParseNestedMeta<'_>, &str) -> Result<()>,
 ) -> Result<()> {
+    let mut seen: Vec<String> = Vec::new();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("config")) {
         attribute.parse_nested_meta(|meta| {
             let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
-            set(&meta, &key)
+            if seen.contains(&key) {
+                let fix = if key == "alias" {
+                    "give all names at once: alias = [\"A\", \"B\"]"
+                } else {
+                    "remove one"
+                };
+                return Err(Error::new(meta.path.span(), format!("`{key}` is given twice: {fix}")));
+            }
+            set(&meta, &key)?;
+            seen.push(key);
+            Ok(())
         })?;
     }
     Ok(())
@@ -132,7 +143,8 @@ pub(crate) fn doc(attributes: &[Attribute]) -> String {
 /// Checks that a text can be the name of a variable, or the start of one.
 pub(crate) fn check_name(text: &LitStr, what: &str) -> Result<()> {
     let name = text.value();
-    let valid = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    let valid = (!name.is_empty() || what == "the prefix")
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !name.starts_with(|c: char| c.is_ascii_digit());
     if valid {
         return Ok(());
@@ -159,4 +171,18 @@ pub(crate) fn check_prefix(text: &LitStr) -> Result<()> {
 
 fn name(path: &Path) -> String {
     path.get_ident().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Checks that a text can be a URL's scheme.
+pub(crate) fn check_scheme(text: &LitStr) -> Result<()> {
+    let scheme = text.value();
+    if scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte))
+    {
+        return Ok(());
+    }
+    Err(Error::new(
+        text.span(),
+        format!("`{scheme}` is not a scheme: write what comes before `://`, as in \"https\""),
+    ))
 }

@@ -51,10 +51,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     }
     let container = Container::parse(input)?;
     let mut errors = Errors::default();
-    let fields: Vec<Field> = fields
-        .named
-        .iter()
-        .filter_map(|field| errors.keep(Field::parse(field, container.empty.as_ref())))
+    let fields: Vec<Field> = (0..)
+        .zip(&fields.named)
+        .filter_map(|(index, field)| {
+            errors.keep(Field::parse(index, field, container.empty.as_ref()))
+        })
         .collect();
     check_names(&fields, &mut errors);
     errors.finish()?;
@@ -74,7 +75,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let spec = container.spec(
         name,
         &attributes::doc(&input.attrs),
-        &quote!(#(#krate::Item::#variants(#constants)),*),
+        &quote!(#(#krate::Item::#variants(&#constants)),*),
     );
     let check = container.check.iter();
     Ok(quote! {
@@ -83,6 +84,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             #(#assertions)*
 
             #[automatically_derived]
+            #[allow(deprecated, unused_qualifications)]
             impl #krate::Config for #name {
                 const SPEC: #krate::Spec = #spec;
 

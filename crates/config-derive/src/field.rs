@@ -27,6 +27,7 @@ const KEYS: [&str; 14] = [
 ];
 
 pub(crate) struct Field {
+    index: usize,
     pub(crate) ident: Ident,
     /// The type inside `Option`, where the field is one.
     ty: Type,
@@ -54,7 +55,7 @@ struct Attributes {
 }
 
 impl Field {
-    pub(crate) fn parse(field: &syn::Field, empty: Option<&LitStr>) -> Result<Field> {
+    pub(crate) fn parse(index: usize, field: &syn::Field, empty: Option<&LitStr>) -> Result<Field> {
         let ident = field
             .ident
             .clone()
@@ -63,6 +64,7 @@ impl Field {
         attributes::for_each_key(&field.attrs, |meta, key| attributes.set(meta, key))?;
         let inner = argument_of(&field.ty, "Option");
         let field = Field {
+            index,
             optional: inner.is_some(),
             ty: inner.unwrap_or(&field.ty).clone(),
             doc: attributes::doc(&field.attrs),
@@ -81,12 +83,6 @@ impl Field {
             return fail(
                 default.span(),
                 "would never be None with a default: remove the default, or the Option",
-            );
-        }
-        if let (Some(default), Some(_)) = (default, argument_of(&self.ty, "Secret")) {
-            return fail(
-                default.span(),
-                "is a secret, and a default in the code is no secret: set it in `.env` for development",
             );
         }
         if let (Some(span), None) = (from_str, expects) {
@@ -148,12 +144,12 @@ impl Field {
 
     /// The name of the constant that describes the field.
     pub(crate) fn constant(&self) -> Ident {
-        format_ident!("FIELD_{}", self.upper_name())
+        format_ident!("FIELD_{}", self.index)
     }
 
     /// The name of the local variable for its value, which cannot be that of another variable.
     pub(crate) fn local(&self) -> Ident {
-        format_ident!("field_{}", self.ident.unraw())
+        format_ident!("field_{}", self.index)
     }
 
     /// Both the type of the constant and the variant of `Item` around it.
@@ -244,23 +240,25 @@ impl Field {
             },
         };
         let method = if self.optional { quote!(optional) } else { quote!(required) };
-        quote!(reader.#method(&#constant, #parse))
+        let range =
+            self.attributes.range.iter().map(
+                |_| quote_spanned!(ty.span()=> #krate::Reader::assert_range::<#ty>(&#constant);),
+            );
+        quote!({ #(#range)* reader.#method(&#constant, #parse) })
     }
 
     /// Fails to compile where an attribute does not apply to the type of its field.
     pub(crate) fn assertions(&self, krate: &Path) -> TokenStream {
         let ty = &self.ty;
+        let Attributes { schemes, unit, separator, default, from_str, .. } = &self.attributes;
         let mut traits = Vec::new();
-        if self.attributes.range.is_some() {
-            traits.push(quote!(Ranged));
-        }
-        if !self.attributes.schemes.is_empty() {
+        if !schemes.is_empty() {
             traits.push(quote!(Schemed));
         }
-        if self.attributes.unit.is_some() {
-            traits.push(quote!(Measured));
+        if separator.is_some() {
+            traits.push(quote!(Listed));
         }
-        let checks = traits.iter().map(|name| {
+        let applies = traits.iter().map(|name| {
             quote_spanned! {ty.span()=>
                 const _: () = {
                     const fn applies<T: #krate::#name>() {}
@@ -268,7 +266,22 @@ impl Field {
                 };
             }
         });
-        quote!(#(#checks)*)
+        let unit = unit.iter().map(|unit| {
+            let message = format!("field `{}`: \"{}\" is none of the units of its type", self.ident, unit.value());
+            quote_spanned! {unit.span()=>
+                const _: () = assert!(#krate::has_unit(<#ty as #krate::Measured>::UNITS, #unit), #message);
+            }
+        });
+        let default = default.iter().filter(|_| from_str.is_none()).map(|default| {
+            let message = format!(
+                "field `{}` is a secret, and a default in the code is no secret: set it in `.env` for development",
+                self.ident
+            );
+            quote_spanned! {default.span()=>
+                const _: () = assert!(!<#ty as #krate::Value>::FORM.is_secret(), #message);
+            }
+        });
+        quote!(#(#applies)* #(#unit)* #(#default)*)
     }
 }
 
@@ -301,7 +314,13 @@ impl Attributes {
                 })?);
             }
             "range" => self.range = Some(range(meta.value()?)?),
-            "schemes" => self.schemes = attributes::texts(meta)?,
+            "schemes" => {
+                self.schemes = attributes::texts(meta)?;
+                self.schemes.iter().try_for_each(attributes::check_scheme)?;
+                if self.schemes.is_empty() {
+                    return Err(meta.error("`schemes` names none: remove it to allow any"));
+                }
+            }
             "unit" => self.unit = Some(attributes::text(meta)?),
             "separator" => {
                 let form = "`separator` takes a character: ';'";
@@ -376,6 +395,10 @@ fn range(input: ParseStream<'_>) -> Result<(String, String, Span)> {
 
 /// The `T` of a type written as `wrapper<T>`, whatever path comes before it.
 fn argument_of<'a>(ty: &'a Type, wrapper: &str) -> Option<&'a Type> {
+    // What a `macro_rules` macro takes as a type comes in invisible parentheses.
+    if let Type::Group(group) = ty {
+        return argument_of(&group.elem, wrapper);
+    }
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last().filter(|segment| segment.ident == wrapper)?;
     let PathArguments::AngleBracketed(arguments) = &last.arguments else {

@@ -35,10 +35,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 let ty = &fields.unnamed[0].ty;
                 Ok(quote! {
                     #[automatically_derived]
+                    #[allow(deprecated, unused_qualifications)]
                     impl #krate::Value for #name {
                         const FORM: #krate::Form = <#ty as #krate::Value>::FORM;
 
-                        fn parse(text: &str, rules: &#krate::Rules) -> ::core::result::Result<Self, #krate::Invalid> {
+                        fn parse(text: &::core::primitive::str, rules: &#krate::Rules) -> ::core::result::Result<Self, #krate::Invalid> {
                             <#ty as #krate::Value>::parse(text, rules).map(#name)
                         }
                     }
@@ -83,19 +84,22 @@ fn expand_enum(name: &Ident, data: &DataEnum, krate: &Path) -> Result<TokenStrea
     }
     errors.finish()?;
     let names = variants.iter().map(|(_, own, _)| own);
+    let aliases = variants.iter().flat_map(|(_, _, aliases)| aliases);
     let arms = variants.iter().map(|(variant, own, aliases)| {
+        let names = std::iter::once(own).chain(aliases);
         quote! {
-            if [#own #(, #aliases)*].iter().any(|name| name.eq_ignore_ascii_case(text)) {
+            if #(text.eq_ignore_ascii_case(#names))||* {
                 return ::core::result::Result::Ok(#name::#variant);
             }
         }
     });
     Ok(quote! {
         #[automatically_derived]
+        #[allow(deprecated, unused_qualifications)]
         impl #krate::Value for #name {
-            const FORM: #krate::Form = #krate::Form::choice(&[#(#names),*]);
+            const FORM: #krate::Form = #krate::Form::choice(&[#(#names),*]).or(&[#(#aliases),*]);
 
-            fn parse(text: &str, _: &#krate::Rules) -> ::core::result::Result<Self, #krate::Invalid> {
+            fn parse(text: &::core::primitive::str, _: &#krate::Rules) -> ::core::result::Result<Self, #krate::Invalid> {
                 #(#arms)*
                 ::core::result::Result::Err(#krate::Invalid::not_one_of(text, &Self::FORM))
             }

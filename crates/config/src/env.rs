@@ -38,8 +38,9 @@ pub(crate) struct Variable {
     pub(crate) value: OsString,
     /// The line of the `.env` file that it came from.
     pub(crate) line: Option<usize>,
-    /// Further values of the same name. Possible by execve(2), which takes any list of strings.
-    pub(crate) others: Vec<OsString>,
+    /// Further values of the same name: from the `.env` file, where the environment goes before it, or
+    /// from the environment itself, since execve(2) takes any list of strings.
+    pub(crate) others: Vec<(OsString, Option<usize>)>,
 }
 
 impl Env {
@@ -83,21 +84,20 @@ impl Env {
         self.place(OsStr::new(&*name)).1
     }
 
-    /// Adds variables that the environment does not have already.
-    pub(crate) fn add_missing(&mut self, added: impl IntoIterator<Item = Variable>) {
-        let is_missing = |variable: &Variable| {
-            variable.name.to_str().is_none_or(|name| self.find(name).is_none())
-        };
-        let added: Vec<Variable> = added.into_iter().filter(is_missing).collect();
-        let variables = std::mem::take(&mut self.variables);
+    /// Adds the variables of a `.env` file, behind those of the same name that are there already.
+    pub(crate) fn fill_in(&mut self, added: Vec<Variable>) {
+        let own = std::mem::take(&mut self.variables);
         let dotenv = self.dotenv.take();
-        *self = Env { dotenv, ..variables.into_iter().chain(added).collect() };
+        *self = Env { dotenv, ..own.into_iter().chain(added).collect() };
     }
 
     fn insert(&mut self, variable: Variable) {
         let (place, known) = self.place(&variable.name);
         if let Some(index) = known {
-            self.variables[index].others.push(variable.value);
+            let Variable { value, line, others, .. } = variable;
+            let known = &mut self.variables[index].others;
+            known.push((value, line));
+            known.extend(others);
             return;
         }
         self.has_files |= variable.name.as_encoded_bytes().ends_with(b"_FILE");
@@ -172,6 +172,17 @@ impl Variable {
             name.make_ascii_uppercase();
         }
         Variable { name, value, line, others: Vec::new() }
+    }
+
+    /// Whether the same source gives the name another value.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.others
+            .iter()
+            .any(|(value, line)| line.is_some() == self.line.is_some() && *value != self.value)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &OsString> {
+        std::iter::once(&self.value).chain(self.others.iter().map(|(value, _)| value))
     }
 }
 

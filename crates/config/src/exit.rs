@@ -5,7 +5,7 @@ use std::{
     process,
     sync::mpsc,
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -55,7 +55,7 @@ fn write_within(patience: Duration, texts: Vec<(Box<dyn Write + Send>, String)>)
     for (mut stream, text) in texts {
         let done = done.clone();
         let write = move || {
-            let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+            let _ = write_all(&mut *stream, text.as_bytes(), patience);
             drop(done);
         };
         // Without a thread to spare, silence would be worse than a wait; the closure is gone with the error, so say nothing more.
@@ -64,6 +64,27 @@ fn write_within(patience: Duration, texts: Vec<(Box<dyn Write + Send>, String)>)
     drop(done);
     // Nothing is ever sent: the channel closes when the last writer is done.
     let _ = all_done.recv_timeout(patience);
+}
+
+/// As `Write::write_all`, but waits where the stream does not: somebody who shares a pipe with us may
+/// have made it non-blocking.
+fn write_all(stream: &mut dyn Write, mut bytes: &[u8], patience: Duration) -> io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        let result =
+            if bytes.is_empty() { stream.flush().map(|()| 0) } else { stream.write(bytes) };
+        match result {
+            Ok(0) => return Ok(()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock && begun.elapsed() < patience =>
+            {
+                thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn log_line(level: &str, message: &str, key: &str, problems: &[Problem]) -> String {

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// More than any secret, certificate chain or `.env` file has.
-pub(crate) const MAX_LEN: u64 = 1 << 20;
+const MAX_LEN: u64 = 1 << 20;
 
 /// Why a file cannot be used; completes "names a file that …".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,15 @@ pub(crate) enum Unreadable {
 
 /// The content of a regular file of at most [`MAX_LEN`] bytes, as UTF-8.
 pub(crate) fn read(path: &Path) -> Result<String, Unreadable> {
+    String::from_utf8(read_bytes(path)?).map_err(|_| Unreadable::Other("is not UTF-8"))
+}
+
+/// The same, whatever its encoding, if it can be read at all.
+pub(crate) fn read_lossy(path: &Path) -> Option<String> {
+    read_bytes(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
     // Before opening: to open a pipe that nobody writes to waits for ever.
     let kind = fs::metadata(path).map_err(|error| unreadable(&error))?.file_type();
     if kind.is_dir() {
@@ -33,7 +42,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Unreadable> {
     if bytes.len() as u64 > MAX_LEN {
         return Err(Unreadable::Other("is larger than 1 MiB"));
     }
-    String::from_utf8(bytes).map_err(|_| Unreadable::Other("is not UTF-8"))
+    Ok(bytes)
 }
 
 fn unreadable(error: &io::Error) -> Unreadable {

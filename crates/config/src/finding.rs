@@ -1,5 +1,7 @@
 //! Problems in the making: what they may quote is known only when everything has been read.
 
+use std::{ffi::OsStr, fmt::Write as _};
+
 use crate::problem::Problem;
 
 /// A problem whose quote is not decided yet: the secret that it must not contain may be read after it.
@@ -36,14 +38,17 @@ impl Quote {
         let quote = self.text.as_str();
         // Whatever variable it stands in, this is a URL with credentials.
         let is_url_with_user = quote.contains("://") && quote.contains('@');
+        // Two assignments that ran into each other: what follows may be anything.
+        let is_assignment = quote.contains(|c: char| c == '=' || c.is_control());
         !is_url_with_user
+            && !is_assignment
             && secrets.iter().flat_map(|secret| parts(secret)).all(|part| !share(quote, part))
     }
 }
 
-/// A secret, and where it is a URL, the parts of it that are secret by themselves.
+/// A secret, and the parts of it that are secret by themselves.
 fn parts(secret: &str) -> Vec<&str> {
-    let mut parts = vec![secret];
+    let mut parts = vec![secret, secret.trim()];
     if let Some((_, rest)) = secret.split_once("://") {
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         if let Some((user, _)) = rest.rsplit_once('@') {
@@ -73,6 +78,18 @@ pub(crate) fn quoted(value: &str) -> String {
         None => format!("\"{}\"", escape(value)),
         Some((end, _)) => format!("\"{}…\" ({} bytes)", escape(&value[..end]), value.len()),
     }
+}
+
+/// A name as [`escape`] shows it, bytes that are not UTF-8 as `\xFF`.
+pub(crate) fn escape_os(name: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02X}");
+        }
+    }
+    escape(&text)
 }
 
 /// A name or value that cannot move the cursor of a terminal or break a line.

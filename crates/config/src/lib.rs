@@ -24,7 +24,10 @@ pub use crate::{
     reader::Reader,
     secret::Secret,
     spec::{Empty, Field, Item, Nested, Spec, Unknown},
-    value::{ByteSize, Form, Invalid, Measured, Ranged, Rules, Schemed, Url, Value, from_str},
+    value::{
+        ByteSize, Form, Invalid, Listed, Measured, Ranged, Rules, Schemed, Url, Value, from_str,
+        has_unit,
+    },
 };
 #[cfg(feature = "derive")]
 pub use underpin_config_derive::{Config, Value};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::value::{Form, Invalid, Measured, Ranged, Rules, Schemed, Value};
+use crate::value::{Form, Invalid, Listed, Measured, Ranged, Rules, Schemed, Value};
 
 /// A value that must not appear in a log: its `Debug` is `Secret(***)`, and it has no `Display`, so that no connection string is ever
 /// built from stars.
@@ -45,4 +45,7 @@ impl<T: Value> Value for Secret<T> {
 
 impl<T: Ranged> Ranged for Secret<T> {}
 impl<T: Schemed> Schemed for Secret<T> {}
-impl<T: Measured> Measured for Secret<T> {}
+impl<T: Listed> Listed for Secret<T> {}
+impl<T: Measured> Measured for Secret<T> {
+    const UNITS: &'static [&'static str] = T::UNITS;
+}

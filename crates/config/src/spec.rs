@@ -30,9 +30,9 @@ pub enum Unknown {
 #[derive(Debug, Clone, Copy)]
 pub enum Item {
     /// One variable.
-    Field(Field),
+    Field(&'static Field),
     /// Several with a common prefix.
-    Nested(Nested),
+    Nested(&'static Nested),
 }
 
 /// One variable.
@@ -121,6 +121,26 @@ impl Spec {
         walk(self.items, &mut self.prefix.to_owned(), None, &mut groups, &mut visit);
     }
 
+    /// # Panics
+    ///
+    /// If two fields read the same variable, by whatever name.
+    pub(crate) fn assert_names_are_unique(&self) {
+        let mut names = self.names();
+        self.visit(|visited| {
+            if visited.field.file {
+                names.push(visited.name() + "_FILE");
+            }
+        });
+        names.sort();
+        for pair in names.windows(2) {
+            assert_ne!(
+                pair[0], pair[1],
+                "two fields of `{}` read the same variable: rename one",
+                self.name
+            );
+        }
+    }
+
     /// The whole names of all fields.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names = Vec::new();
@@ -206,8 +226,11 @@ impl Field {
     }
 
     /// A variable that has the text `default` where it is absent.
+    ///
+    /// An empty default makes an empty text a value too.
     pub const fn with_default(name: &'static str, form: Form, default: &'static str) -> Field {
-        Field::new(name, form, Presence::Default(default))
+        let field = Field::new(name, form, Presence::Default(default));
+        if default.is_empty() { field.empty(Empty::Allow) } else { field }
     }
 
     /// The name is whole: no prefix comes before it.
@@ -284,41 +307,37 @@ impl Field {
     pub(crate) fn expected(&self) -> String {
         let mut text = match (self.expects, self.form.shape, self.rules.schemes) {
             (Some(expects), ..) => expects.to_owned(),
-            (None, Shape::Choice(names), _) => format!("one of {}", names.join(", ")),
+            (None, Shape::Choice(names, _), _) => format!("one of {}", names.join(", ")),
             (None, _, [_, ..]) => format!("a URL with the scheme {}", one_of(self.rules.schemes)),
             _ => self.form.expects.to_owned(),
         };
         if self.form.list {
-            let separator = if self.rules.separator == ',' {
-                "commas".to_owned()
-            } else {
-                format!("{:?}", self.rules.separator)
+            let separator = match self.rules.separator {
+                ',' => "commas".to_owned(),
+                other => format!("{other:?}"),
             };
             text = format!("a list separated by {separator}, each {text}");
         }
         if let Some(unit) = self.rules.unit {
             let _ = write!(text, ", or a number in {unit}");
         }
-        match self.rules.range {
-            Some(Range { low, high: "" }) => _ = write!(text, ", at least {low}"),
-            Some(Range { low: "", high }) => _ = write!(text, ", at most {high}"),
-            Some(Range { low, high }) => {
-                // The type's own bounds would only contradict the field's.
-                if let Some(end) =
-                    text.find(" from ").filter(|_| matches!(self.form.shape, Shape::Integer))
-                {
-                    text.truncate(end);
-                }
-                let comma = if matches!(self.form.shape, Shape::Integer | Shape::Number) {
-                    ""
-                } else {
-                    ","
-                };
-                let _ = write!(text, "{comma} from {low} to {high}");
-            }
-            None => {}
+        let is_number = matches!(self.form.shape, Shape::Integer(_) | Shape::Number);
+        let comma = if is_number { "" } else { "," };
+        match self.bounds() {
+            Range { low: "", high: "" } => {}
+            Range { low, high: "" } => _ = write!(text, "{comma} from {low}"),
+            Range { low: "", high } => _ = write!(text, "{comma} up to {high}"),
+            Range { low, high } => _ = write!(text, "{comma} from {low} to {high}"),
         }
         text
+    }
+
+    /// The bounds of the field, or where it leaves one open, of its type.
+    pub(crate) fn bounds(&self) -> Range {
+        let own = self.rules.range.unwrap_or(Range::OPEN);
+        let Shape::Integer(of_type) = self.form.shape else { return own };
+        let tighter = |own: &'static str, other| if own.is_empty() { other } else { own };
+        Range { low: tighter(own.low, of_type.low), high: tighter(own.high, of_type.high) }
     }
 }
 

@@ -78,7 +78,18 @@ pub trait Schemed: Value {}
     label = "is not measured in units",
     note = "use `unit` on a `Duration` or a `ByteSize`, or remove it"
 )]
-pub trait Measured: Value {}
+pub trait Measured: Value {
+    /// The names of the units.
+    const UNITS: &'static [&'static str];
+}
+
+/// A [`Value`] that `separator` applies to: lists.
+#[diagnostic::on_unimplemented(
+    message = "`separator` does not apply to `{Self}`",
+    label = "is not a list",
+    note = "use `separator` on a `Vec`, or remove it"
+)]
+pub trait Listed: Value {}
 
 /// What the valid texts of a [`Value`] look like.
 #[derive(Debug, Clone, Copy)]
@@ -96,9 +107,11 @@ pub struct Form {
 pub(crate) enum Shape {
     Text,
     Boolean,
-    Integer,
+    /// The bounds of the type; an empty one is open.
+    Integer(Range),
     Number,
-    Choice(&'static [&'static str]),
+    /// The names, and others that are accepted in their place.
+    Choice(&'static [&'static str], &'static [&'static str]),
     /// A regular expression, anchored, in the dialect that JSON Schema asks for (ECMA-262).
     Pattern(&'static str),
 }
@@ -111,13 +124,31 @@ impl Form {
 
     /// One of `names`, compared without regard to ASCII case.
     pub const fn choice(names: &'static [&'static str]) -> Form {
-        Form::new(Shape::Choice(names), "")
+        Form::new(Shape::Choice(names, &[]), "")
+    }
+
+    /// The same choice, where `aliases` are accepted too.
+    #[must_use]
+    pub const fn or(self, aliases: &'static [&'static str]) -> Form {
+        match self.shape {
+            Shape::Choice(names, _) => Form { shape: Shape::Choice(names, aliases), ..self },
+            _ => self,
+        }
+    }
+
+    /// Whether no output may show a text of this form.
+    pub const fn is_secret(&self) -> bool {
+        self.secret
     }
 
     /// The same form, whose texts no report quotes: for values that may hold a credential.
     #[must_use]
     pub const fn unquoted(self) -> Form {
         Form { quotable: false, ..self }
+    }
+
+    pub(crate) const fn integer(low: &'static str, high: &'static str) -> Form {
+        Form::new(Shape::Integer(Range { low, high }), "a whole number")
     }
 
     pub(crate) const fn new(shape: Shape, expects: &'static str) -> Form {
@@ -147,6 +178,10 @@ pub struct Rules {
 pub(crate) struct Range {
     pub(crate) low: &'static str,
     pub(crate) high: &'static str,
+}
+
+impl Range {
+    pub(crate) const OPEN: Range = Range { low: "", high: "" };
 }
 
 impl Rules {
@@ -208,7 +243,7 @@ impl Invalid {
 
     /// The reason for a text that is none of the names of a choice; suggests the closest.
     pub fn not_one_of(text: &str, form: &Form) -> Invalid {
-        let Shape::Choice(names) = form.shape else {
+        let Shape::Choice(names, _) = form.shape else {
             return Invalid::new("is not valid");
         };
         match suggest::closest(text, names.iter().copied()) {
@@ -238,4 +273,25 @@ impl Invalid {
 /// Drops the type's own error, whose text might quote a secret.
 pub fn from_str<T: FromStr>(text: &str, _: &Rules) -> Result<T, Invalid> {
     text.parse().map_err(|_| Invalid::new("is not valid"))
+}
+
+/// Whether `unit` is one of `units`; for the derive, which asks while it compiles.
+#[doc(hidden)]
+pub const fn has_unit(units: &[&str], unit: &str) -> bool {
+    let mut index = 0;
+    while index < units.len() {
+        if is_same(units[index].as_bytes(), unit.as_bytes()) {
+            return true;
+        }
+        index += 1;
+    }
+    false
+}
+
+const fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let mut index = 0;
+    while index < a.len() && index < b.len() && a[index] == b[index] {
+        index += 1;
+    }
+    index == a.len() && index == b.len()
 }

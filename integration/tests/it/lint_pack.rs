@@ -28,8 +28,9 @@ const BANNED: [(&str, &str); 16] = [
 #[test]
 fn every_banned_call_of_std_is_refused_with_its_reason() {
     let dir = tempfile::tempdir().expect("a temp folder");
-    let statements: String =
-        BANNED.iter().map(|(_, call)| format!("    let _ = {{ {call} }};\n")).collect();
+    let statements: Vec<String> =
+        BANNED.iter().map(|(_, call)| format!("    let _ = {{ {call} }};")).collect();
+    let program = format!("fn main() {{\n{}\n}}\n", statements.join("\n"));
     let write = |name: &str, text: &str| {
         let path = dir.path().join(name);
         fs::create_dir_all(path.parent().expect("it is below the folder")).expect("it can be made");
@@ -39,7 +40,7 @@ fn every_banned_call_of_std_is_refused_with_its_reason() {
         "Cargo.toml",
         "[package]\nname = \"careless\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n",
     );
-    write("src/main.rs", &format!("fn main() {{\n{statements}}}\n"));
+    write("src/main.rs", &program);
     let pack = workspace_root().join("examples/orders/clippy.toml");
     write("clippy.toml", &fs::read_to_string(pack).expect("the pack is there"));
 

@@ -64,23 +64,26 @@ fn comment(out: &mut String, text: &str) {
     }
 }
 
-/// As every reader of `.env` files, and a shell, takes it.
+/// On one line, as every reader of `.env` files takes it, and harmless to a shell.
 fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.,:/@%+=[]".contains(c);
     if value.chars().all(plain) {
-        value.to_owned()
-    } else if value.contains('\'') {
-        format!(
-            "\"{}\"",
-            value
-                .replace('\\', "\\\\")
-                .replace('"', "\\\"")
-                .replace('$', "\\$")
-                .replace('\n', "\\n")
-        )
-    } else {
-        format!("'{value}'")
+        return value.to_owned();
     }
+    if !value.contains(['\'', '\\']) && !value.contains(char::is_control) {
+        return format!("'{value}'");
+    }
+    let mut quoted = String::from("\"");
+    for c in value.chars() {
+        match c {
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '\\' | '"' | '`' | '$' => quoted.extend(['\\', c]),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
 }
 
 fn capitalised(text: &str) -> String {

@@ -108,8 +108,10 @@ fn property(field: &Field) -> String {
     members.push(("description", string(&description)));
     let types = |native: &str| array([string("string"), string(native)]);
     match field.form.shape {
-        _ if field.form.list => members.push(("type", string("string"))),
-        Shape::Integer => {
+        _ if field.form.list || field.empty != Empty::Deny => {
+            members.push(("type", types("number")));
+        }
+        Shape::Integer(_) => {
             members.extend([("type", types("integer")), ("pattern", string("^[+-]?[0-9]+$"))]);
             bounds(&mut members, field);
         }
@@ -117,21 +119,21 @@ fn property(field: &Field) -> String {
             members.push(("type", types("number")));
             bounds(&mut members, field);
         }
-        _ if field.empty != Empty::Deny => members.push(("type", string("string"))),
         Shape::Boolean => {
-            let pattern = string(
-                "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[01]|[Yy][Ee][Ss]|[Nn][Oo]|[Oo][Nn]|[Oo][Ff][Ff])$",
-            );
-            members.extend([("type", types("boolean")), ("pattern", pattern)]);
+            let pattern = any_case(&["true", "1", "yes", "on", "false", "0", "no", "off"]);
+            members.extend([("type", types("boolean")), ("pattern", string(&pattern))]);
         }
-        Shape::Choice(names) => {
-            members.extend([("type", string("string")), ("pattern", string(&any_case(names)))]);
+        Shape::Choice(names, aliases) => {
+            let all: Vec<&str> = names.iter().chain(aliases).copied().collect();
+            members.extend([("type", string("string")), ("pattern", string(&any_case(&all)))]);
             members.push(("examples", array(names.iter().map(|name| string(name)))));
         }
         Shape::Pattern(pattern) => {
-            members.extend([("type", string("string")), ("pattern", string(pattern))]);
+            // Where a number needs no unit, YAML may have taken it for one.
+            let kind = if field.rules.unit.is_some() { types("number") } else { string("string") };
+            members.extend([("type", kind), ("pattern", string(pattern))]);
         }
-        Shape::Text => members.push(("type", string("string"))),
+        Shape::Text => members.push(("type", types("number"))),
     }
     if field.empty == Empty::Deny {
         members.push(("minLength", "1".to_owned()));
@@ -147,9 +149,7 @@ fn property(field: &Field) -> String {
 
 /// JSON Schema's bounds are numbers; those of other types are not.
 fn bounds(members: &mut Vec<(&str, String)>, field: &Field) {
-    let Some(Range { low, high }) = field.rules.range else {
-        return;
-    };
+    let Range { low, high } = field.bounds();
     for (keyword, bound) in [("minimum", low), ("maximum", high)] {
         if bound.parse::<f64>().is_ok_and(f64::is_finite) {
             members.push((keyword, bound.to_owned()));
@@ -168,7 +168,8 @@ fn any_case(names: &[&str]) -> String {
             if c.is_ascii_alphabetic() {
                 pattern.extend(['[', c.to_ascii_uppercase(), c.to_ascii_lowercase(), ']']);
             } else {
-                if !c.is_ascii_alphanumeric() && c != '_' && c != '-' {
+                // Only what has a meaning may be escaped in a pattern of Unicode.
+                if "^$\\.*+?()[]{}|/".contains(c) {
                     pattern.push('\\');
                 }
                 pattern.push(c);

@@ -13,7 +13,7 @@ impl Spec {
             let field = visited.field;
             let default = match field.presence {
                 Presence::Default("") => "empty".to_owned(),
-                Presence::Default(default) => format!("`{}`", cell(default)),
+                Presence::Default(default) => code(&cell(default)),
                 Presence::Optional => "none".to_owned(),
                 Presence::Required if visited.group.is_some() => {
                     "required if its group is set".to_owned()
@@ -36,4 +36,9 @@ impl Spec {
 /// A cell ends at a pipe and a row at a line break, whatever stands in it.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
+}
+
+/// A code span, whatever stands in it.
+fn code(text: &str) -> String {
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }

@@ -57,7 +57,10 @@ impl Value for ByteSize {
 }
 
 impl Ranged for ByteSize {}
-impl Measured for ByteSize {}
+impl Measured for ByteSize {
+    const UNITS: &'static [&'static str] =
+        &["TiB", "TB", "GiB", "GB", "MiB", "MB", "KiB", "KB", "B"];
+}
 
 fn parse(text: &str, default_unit: Option<&str>) -> Result<ByteSize, Invalid> {
     let (whole, fraction, written) = super::number::split_decimal(text)?;
@@ -71,7 +74,7 @@ fn parse(text: &str, default_unit: Option<&str>) -> Result<ByteSize, Invalid> {
     let Some(&(_, bytes)) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)) else {
         return Err(match unit {
             "K" | "M" | "G" | "T" | "k" | "m" | "g" | "t" => Invalid::new(
-                "has a unit of two meanings: write MiB for 1024 * 1024 bytes or MB for 1000 * 1000",
+                "has a unit of two meanings: write KiB, MiB, GiB for powers of 1024 or KB, MB, GB for powers of 1000",
             ),
             unit => {
                 Invalid::quoting(format!("has the unknown unit {unit:?}: use B, KiB, MiB or GiB"))

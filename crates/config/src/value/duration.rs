@@ -5,20 +5,22 @@ use std::time::Duration;
 use super::{Form, Invalid, Measured, Ranged, Rules, Shape, Value};
 
 /// Nanoseconds in each unit, longest first: the order in which a duration may name them.
-const UNITS: [(&str, u128); 8] = [
+const UNITS: [(&str, u128); 9] = [
     ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
     ("m", 60_000_000_000),
     ("s", 1_000_000_000),
     ("ms", 1_000_000),
     ("us", 1_000),
-    ("µs", 1_000),
+    // The micro sign, and the Greek letter that looks like it.
+    ("\u{b5}s", 1_000),
+    ("\u{3bc}s", 1_000),
     ("ns", 1),
 ];
 
 impl Value for Duration {
     const FORM: Form = Form::new(
-        Shape::Pattern(r"^([0-9]+(\.[0-9]+)?(d|h|m|s|ms|us|µs|ns)?)+$"),
+        Shape::Pattern("^([0-9]+(\\.[0-9]+)?(d|h|m|s|ms|us|\u{b5}s|\u{3bc}s|ns)?)+$"),
         "a duration such as 250ms, 30s or 1h30m",
     );
 
@@ -29,7 +31,9 @@ impl Value for Duration {
 }
 
 impl Ranged for Duration {}
-impl Measured for Duration {}
+impl Measured for Duration {
+    const UNITS: &'static [&'static str] = &["d", "h", "m", "s", "ms", "us", "µs", "ns"];
+}
 
 /// Numbers with units from the longest to the shortest, each at most once, a fraction only in the last.
 fn parse(text: &str, default_unit: Option<&str>) -> Result<Duration, Invalid> {
@@ -94,7 +98,8 @@ mod tests {
             ("1d", 86_400_000_000_000),
             ("0s", 0),
             ("7us", 7_000),
-            ("7µs", 7_000),
+            ("7\u{b5}s", 7_000),
+            ("7\u{3bc}s", 7_000),
             ("1m0.25s", 60_250_000_000),
             ("0.000000001s", 1),
         ] {

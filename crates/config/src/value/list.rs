@@ -1,6 +1,6 @@
 //! Lists.
 
-use super::{Form, Invalid, Measured, Ranged, Rules, Schemed, Value};
+use super::{Form, Invalid, Listed, Measured, Ranged, Rules, Schemed, Value};
 
 /// Items separated by commas, or by the field's `separator`.
 ///
@@ -25,4 +25,7 @@ impl<T: Value> Value for Vec<T> {
 
 impl<T: Ranged> Ranged for Vec<T> {}
 impl<T: Schemed> Schemed for Vec<T> {}
-impl<T: Measured> Measured for Vec<T> {}
+impl<T: Value> Listed for Vec<T> {}
+impl<T: Measured> Measured for Vec<T> {
+    const UNITS: &'static [&'static str] = T::UNITS;
+}

@@ -7,12 +7,14 @@ use std::num::{
 use super::{Form, Invalid, Ranged, Rules, Shape, Value};
 
 macro_rules! integers {
-    ($($type:ty: $expects:literal),* $(,)?) => {$(
+    ($($type:ty: $low:literal, $high:literal;)*) => {$(
         impl Value for $type {
-            const FORM: Form = Form::new(Shape::Integer, $expects);
+            const FORM: Form = Form::integer($low, $high);
 
             fn parse(text: &str, rules: &Rules) -> Result<Self, Invalid> {
-                let read = |text: &str| text.parse::<$type>().map_err(|error| integer_error(&error));
+                let read = |text: &str| {
+                    text.parse::<$type>().map_err(|error| integer_error(text, &error))
+                };
                 rules.check(read(text)?, read)
             }
         }
@@ -21,24 +23,25 @@ macro_rules! integers {
     )*};
 }
 
+// Bounds that nobody would recognise are left open.
 integers! {
-    u8: "a whole number from 0 to 255",
-    u16: "a whole number from 0 to 65535",
-    u32: "a whole number from 0 to 4294967295",
-    u64: "a whole number from 0",
-    u128: "a whole number from 0",
-    usize: "a whole number from 0",
-    i8: "a whole number from -128 to 127",
-    i16: "a whole number from -32768 to 32767",
-    i32: "a whole number from -2147483648 to 2147483647",
-    i64: "a whole number",
-    i128: "a whole number",
-    isize: "a whole number",
-    NonZeroU8: "a whole number from 1 to 255",
-    NonZeroU16: "a whole number from 1 to 65535",
-    NonZeroU32: "a whole number from 1 to 4294967295",
-    NonZeroU64: "a whole number from 1",
-    NonZeroUsize: "a whole number from 1",
+    u8: "0", "255";
+    u16: "0", "65535";
+    u32: "0", "4294967295";
+    u64: "0", "";
+    u128: "0", "";
+    usize: "0", "";
+    i8: "-128", "127";
+    i16: "-32768", "32767";
+    i32: "-2147483648", "2147483647";
+    i64: "", "";
+    i128: "", "";
+    isize: "", "";
+    NonZeroU8: "1", "255";
+    NonZeroU16: "1", "65535";
+    NonZeroU32: "1", "4294967295";
+    NonZeroU64: "1", "";
+    NonZeroUsize: "1", "";
 }
 
 macro_rules! floats {
@@ -62,8 +65,13 @@ macro_rules! floats {
 
 floats!(f32, f64);
 
-fn integer_error(error: &ParseIntError) -> Invalid {
+fn integer_error(text: &str, error: &ParseIntError) -> Invalid {
+    // To an unsigned type the sign is a wrong digit.
+    let is_negative = text.strip_prefix('-').is_some_and(|digits| {
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    });
     match error.kind() {
+        IntErrorKind::InvalidDigit if is_negative => Invalid::new("is too small"),
         IntErrorKind::PosOverflow => Invalid::new("is too large"),
         IntErrorKind::NegOverflow => Invalid::new("is too small"),
         IntErrorKind::Zero => Invalid::new("must not be zero"),

@@ -50,6 +50,11 @@ impl fmt::Display for Url {
             Some((_, hosts)) => write!(f, "***@{hosts}")?,
             None => f.write_str(authority)?,
         }
+        // An @ after the authority may stand behind a password with a slash in it.
+        let path = &tail[..tail.find(['?', '#']).unwrap_or(tail.len())];
+        if path.contains('@') {
+            return f.write_str("/***");
+        }
         match tail.find(['?', '#']) {
             Some(end) => write!(f, "{}{}***", &tail[..end], &tail[end..=end]),
             None => f.write_str(tail),
@@ -114,11 +119,11 @@ fn check(text: &str) -> Result<(), Invalid> {
     let (authority, path) = split_authority(rest);
     let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
     if authority.is_empty() {
-        return if path.len() > 1 && path.starts_with('/') {
-            Ok(())
-        } else {
-            Err(Invalid::new("has no host"))
-        };
+        // To browsers and their like, `https:///user@host` has a host all the same.
+        let needs_host = ["http", "https", "ws", "wss", "ftp"];
+        let is_file = !needs_host.iter().any(|name| name.eq_ignore_ascii_case(scheme));
+        let has_path = path.len() > 1 && path.starts_with('/');
+        return if is_file && has_path { Ok(()) } else { Err(Invalid::new("has no host")) };
     }
     hosts.split(',').try_for_each(check_host)
 }
@@ -193,6 +198,7 @@ mod tests {
             "://host",
             "http://",
             "http:///",
+            "https:///user:hunter2@host/",
             "http://:80",
             "http://host:0",
             "http://host:65536",
@@ -229,7 +235,9 @@ mod tests {
             ("http://hunter2@hunter2@host/", "http://***@host/"),
             ("http://host/#hunter2", "http://host/#***"),
             ("http://host?hunter2", "http://host?***"),
-            ("http://host/a@b", "http://host/a@b"),
+            ("http://host/a@b", "http://host/***"),
+            ("postgres://orders:5432/hunter2@db/x", "postgres://orders:5432/***"),
+            ("sqlite:///hunter2@x", "sqlite:///***"),
         ] {
             let url = url(text).unwrap();
             assert_eq!(url.to_string(), shown);

@@ -1,11 +1,9 @@
-use underpin_config::{Config, Secret};
+use underpin_config::Config;
 
 #[derive(Config)]
 struct Struct {
     #[config(default = 1)]
     optional: Option<u8>,
-    #[config(default = "hunter2")]
-    password: Secret<String>,
     #[config(from_str)]
     zone: u8,
     #[config(nested, default = 1)]
@@ -24,6 +22,12 @@ struct Struct {
     spaced: u8,
     #[config(empty = "maybe")]
     maybe: String,
+    #[config(alias = "A", alias = "B")]
+    aliases: u8,
+    #[config(schemes = "https://")]
+    scheme: String,
+    #[config(var = "")]
+    nameless: u8,
 }
 
 #[derive(Config)]

@@ -13,6 +13,8 @@ struct Struct {
     name: Secret<String>,
     #[config(unit = "s")]
     url: Option<Url>,
+    #[config(separator = ';')]
+    one: u8,
     #[config(nested)]
     group: Duration,
 }

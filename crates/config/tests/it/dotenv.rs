@@ -100,9 +100,11 @@ fn mistakes_in_it_join_the_report() {
         problems,
         [
             format!("{file} line 1 has no = after the name: {form}"),
-            format!("{file} line 4 sets APP_NAME again, after line 3: {form}"),
+            format!("{file} line 4 sets the same variable as line 3: {form}"),
             format!("{file} line 5 has a double quote that is never closed: {form}"),
-            "APP_NAEM is not a variable of this service: did you mean APP_NAME? (line 2 of the .env file)".to_owned(),
+            format!(
+                "{file} line 2 sets a variable that is not one of this service: did you mean APP_NAME?"
+            ),
         ]
     );
 }
@@ -128,4 +130,43 @@ fn the_environment_goes_first_even_where_the_form_differs() {
     let (_dir, path) = dotenv(format!("APP_NAME_FILE={}\n", file.display()));
     let env = Env::from([("APP_NAME", "real")]).with_dotenv(&path);
     assert_eq!(Settings::load_from(env).unwrap().value.name, "real");
+}
+
+#[test]
+fn a_bad_value_in_it_is_reported_with_its_line() {
+    #[derive(Debug, Config)]
+    #[config(profile = "APP_ENV")]
+    #[expect(dead_code, reason = "read by the derive, looked at by nobody")]
+    struct Port {
+        port: u16,
+    }
+    let (_dir, path) = dotenv("\nPORT=x\n");
+    assert_eq!(
+        lines(Port::load_from(Env::default().with_dotenv(path))),
+        ["PORT is \"x\", which is not a whole number (line 2 of the .env file): \
+          expected a whole number from 0 to 65535"]
+    );
+}
+
+#[test]
+fn the_profile_may_have_the_prefix_and_be_no_field() {
+    #[derive(Debug, Config)]
+    #[config(prefix = "APP_", profile = "APP_ENV")]
+    #[expect(dead_code, reason = "read by the derive, looked at by nobody")]
+    struct Settings {
+        name: String,
+    }
+    let env = Env::from([("APP_ENV", "production"), ("APP_NAME", "a")]);
+    assert_eq!(lines(Settings::load_from(env)), Vec::<String>::new());
+}
+
+#[test]
+fn a_large_one_is_read_in_no_time() {
+    let content: String = (0..60_000).map(|n| format!("OTHER_{n}=1\n")).collect();
+    let (_dir, path) = dotenv(content + "APP_NAME=found\n");
+    let begun = std::time::Instant::now();
+    let settings = Settings::load_from(Env::default().with_dotenv(path)).unwrap().value;
+    assert_eq!(settings.name, "found");
+    // A quadratic reader takes minutes; the bound is far from both.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
 }

@@ -31,7 +31,7 @@ fn what_is_not_utf_8_is_said_to_be() {
         lines(Settings::load_from(env)),
         [
             "APP_SIZE is not UTF-8: expected a whole number from 0 to 4294967295",
-            "APP_S\u{fffd}ZE is not a variable of this service: did you mean APP_SIZE?",
+            "APP_S\\xFFZE is not a variable of this service: did you mean APP_SIZE?",
         ]
     );
 }
@@ -80,4 +80,39 @@ fn an_empty_text_can_be_a_value_or_nothing() {
 fn debug_shows_names_and_no_values() {
     let env = Env::from([("B", "hunter2"), ("A", "hunter2")]);
     assert_eq!(format!("{env:?}"), r#"{"A", "B"}"#);
+}
+
+#[test]
+fn a_bad_value_is_reported_under_the_name_it_was_set_by() {
+    assert_eq!(
+        problems::<Settings>(&[("OLDER", "x")]),
+        [
+            "OLDER is \"x\", which is not a whole number: expected a whole number from 0 to 4294967295"
+        ]
+    );
+}
+
+#[test]
+fn a_former_name_is_known_even_where_the_new_one_is_broken() {
+    let found =
+        problems::<Settings>(&[("APP_SIZE", "1"), ("APP_SIZE_FILE", "/x"), ("APP_OLD", "2")]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("APP_SIZE is set, and so is APP_SIZE_FILE"), "{found:?}");
+}
+
+#[test]
+fn the_environment_goes_before_a_former_name_in_dotenv() {
+    #[derive(Debug, Config)]
+    #[config(profile = "APP_ENV")]
+    struct Renamed {
+        #[config(alias = "OLD")]
+        new: String,
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(".env");
+    for (variable, file, value) in [("NEW", "OLD=file", "env"), ("OLD", "NEW=file", "env")] {
+        std::fs::write(&path, file).unwrap();
+        let env = Env::from([(variable, "env")]).with_dotenv(&path);
+        assert_eq!(Renamed::load_from(env).unwrap().value.new, value, "{variable} and {file}");
+    }
 }

@@ -55,12 +55,12 @@ fn what_cannot_be_used_is_said_without_showing_it() {
         (file("latin1", b"hunter2\xff"), "names a file that is not UTF-8"),
         (file("big", &vec![b'x'; (1 << 20) + 1]), "names a file that is larger than 1 MiB"),
     ] {
-        let problem = format!("PASSWORD_FILE {why}: expected text");
+        let problem = format!("PASSWORD_FILE {why}: expected the path of a file with text");
         assert_eq!(load_password(&path), Err(vec![problem]));
     }
     assert_eq!(
         load_password(&file("empty", b"\n")),
-        Err(vec!["PASSWORD is empty: expected text".to_owned()])
+        Err(vec!["PASSWORD_FILE names a file that is empty: expected text".to_owned()])
     );
     assert_eq!(
         load_password(&file("limit", &vec![b'x'; 1 << 20])).map(|text| text.len()),
@@ -81,7 +81,7 @@ fn a_pipe_is_refused_rather_than_waited_for() {
     assert_eq!(
         load_password(&fifo),
         Err(vec![
-            "PASSWORD_FILE names a file that is not a regular file: expected text".to_owned()
+            "PASSWORD_FILE names a file that is not a regular file: expected the path of a file with text".to_owned()
         ])
     );
     assert!(load_password(Path::new("/dev/zero")).is_err());
@@ -110,4 +110,22 @@ fn the_source_names_the_file() {
     fs::write(&path, "hunter2").unwrap();
     let loaded = Settings::load_from(Env::from([("PASSWORD_FILE", &path)])).unwrap();
     assert_eq!(loaded.sources[0], ("PASSWORD".to_owned(), Source::File(path)));
+}
+
+#[test]
+fn what_a_file_holds_is_never_quoted() {
+    #[derive(Debug, Config)]
+    #[expect(dead_code, reason = "read by the derive, looked at by nobody")]
+    struct Port {
+        port: u16,
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("somebody_elses_password");
+    fs::write(&path, "hunter2").unwrap();
+    assert_eq!(
+        lines(Port::load_from(Env::from([("PORT_FILE", &path)]))),
+        [
+            "PORT_FILE names a file whose text is not a whole number: expected a whole number from 0 to 65535"
+        ]
+    );
 }

@@ -101,3 +101,32 @@ fn json_schema_is_json_and_knows_every_variable() {
     let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
     assert_eq!(schema["properties"]["ORDERS_PORT"]["minimum"], 1024);
 }
+
+#[test]
+fn hard_texts_survive_the_env_example() {
+    #[derive(Debug, Config)]
+    #[config(profile = "PROFILE")]
+    struct Hard {
+        #[config(default = "two\nlines")]
+        lines: String,
+        #[config(default = "it's `id` $HOME \\ \"x\"")]
+        quotes: String,
+        #[config(default = "")]
+        empty: String,
+    }
+    let example = Hard::SPEC.env_example();
+    let uncommented: String = example
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(assignment) if assignment.contains('=') => format!("{assignment}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(".env");
+    fs::write(&path, &uncommented).unwrap();
+    let hard = Hard::load_from(Env::default().with_dotenv(path)).unwrap().value;
+    assert_eq!(hard.lines, "two\nlines");
+    assert_eq!(hard.quotes, "it's `id` $HOME \\ \"x\"");
+    assert_eq!(hard.empty, "");
+}

@@ -9,6 +9,7 @@ mod environment;
 mod exit;
 mod files;
 mod generated;
+mod hygiene;
 mod nested;
 mod report;
 mod secrets;

@@ -85,7 +85,9 @@ fn an_optional_group_is_wanted_whole_when_any_of_it_is_set() {
 fn a_file_counts_as_set() {
     assert_eq!(
         problems::<Settings>(&[("APP_RATE", "5"), ("APP_CACHE_URL_FILE", "/nowhere/url")]),
-        ["APP_CACHE_URL_FILE names the file \"/nowhere/url\", which does not exist: expected text"]
+        [
+            "APP_CACHE_URL_FILE names the file \"/nowhere/url\", which does not exist: expected the path of a file with text"
+        ]
     );
 }
 
@@ -102,4 +104,22 @@ fn sources_say_where_each_value_came_from() {
             ("TZ", &Source::Unset)
         ]
     );
+}
+
+#[test]
+fn an_empty_text_that_counts_as_unset_does_not_make_a_group() {
+    #[derive(Debug, Config)]
+    struct Outer {
+        #[config(nested)]
+        inner: Option<Inner>,
+    }
+    #[derive(Debug, Config)]
+    #[config(empty = "unset")]
+    #[expect(dead_code, reason = "read by the derive, looked at by nobody")]
+    struct Inner {
+        a: Option<u8>,
+        b: u8,
+    }
+    assert!(load::<Outer>(&[("INNER_A", "")]).unwrap().inner.is_none());
+    assert_eq!(problems::<Outer>(&[("INNER_A", "1")]).len(), 1);
 }

@@ -89,7 +89,7 @@ fn a_default_never_hides_a_mistake() {
     let problems = problems::<Settings>(&[("APP_TIMEOUT", ""), ("APP_LEVEL", "loud")]);
     assert!(
         problems.contains(
-            &"APP_TIMEOUT is empty: unset it to use the default 30s: \
+            &"APP_TIMEOUT is empty: unset it to use the default \"30s\": \
           expected a duration such as 250ms, 30s or 1h30m, from 100ms to 5m"
                 .to_owned()
         )
@@ -112,7 +112,7 @@ fn a_bad_default_in_the_code_is_named_as_such() {
         [
             "TIMEOUT has a default in the code, \"30\", that has no unit: write ms, s, m, h or d after the number: \
              expected a duration such as 250ms, 30s or 1h30m",
-            "SIZE has a default in the code, \"7\", that is too small: expected a whole number from 0 to 255, at least 10",
+            "SIZE has a default in the code, \"7\", that is too small: expected a whole number from 10 to 255",
         ]
     );
 }
@@ -120,14 +120,21 @@ fn a_bad_default_in_the_code_is_named_as_such() {
 #[test]
 fn long_and_hostile_values_stay_short_and_harmless() {
     let megabyte = "7".repeat(1 << 20);
-    let report =
-        load::<Settings>(&[("APP_PORT", &megabyte), ("APP_LEVEL", "\u{1b}[2J\u{202e}\r\n\0")])
-            .unwrap_err();
+    let report = load::<Settings>(&[
+        ("APP_PORT", &megabyte),
+        ("APP_LEVEL", "\u{202e}loud"),
+        ("APP_TIMEOUT", "\u{1b}[2J\r\n\0"),
+        ("APP_\u{1b}[2J\r\n", ""),
+    ])
+    .unwrap_err();
     let text = report.to_string();
     assert!(text.len() < 2_000, "{} bytes", text.len());
     assert!(text.contains("…\" (1048576 bytes)"), "{text}");
     assert!(!text.contains(['\u{1b}', '\u{202e}', '\r', '\0']), "{text}");
-    assert!(text.contains(r"\u{1b}[2J\u{202e}\r\n\0"), "{text}");
+    assert!(text.contains(r"\u{202e}loud"), "{text}");
+    assert!(text.contains(r"APP_\u{1b}[2J\r\n"), "{text}");
+    // A control character may be the seam of two assignments: what stands behind it is not shown.
+    assert!(!text.contains(r"\u{1b}[2J\r\n\0"), "{text}");
 }
 
 #[test]
@@ -171,4 +178,48 @@ fn problems_are_a_proper_error() {
     fn is_error<T: std::error::Error + Send + Sync + 'static>() {}
     is_error::<underpin_config::Problems>();
     assert_eq!(lines(Settings::load_from(Env::default())).len(), 3);
+}
+
+#[test]
+fn texts_of_the_code_do_not_break_a_line_either() {
+    #[derive(Debug, Config)]
+    #[expect(dead_code, reason = "read by the derive, looked at by nobody")]
+    struct Lines {
+        #[config(default = "two\nlines\u{202e}")]
+        text: String,
+    }
+    assert_eq!(
+        problems::<Lines>(&[("TEXT", "")]),
+        [r#"TEXT is empty: unset it to use the default "two\nlines\u{202e}": expected text"#]
+    );
+}
+
+#[test]
+#[should_panic(expected = "the range of `SIZE` has no valid bound")]
+fn a_range_that_no_value_can_have_is_found_in_debug_builds() {
+    #[derive(Debug, Config)]
+    #[expect(dead_code, reason = "read by the derive, looked at by nobody")]
+    struct Wide {
+        #[config(range = 0..=256)]
+        size: u8,
+    }
+    let _ = Wide::load_from(Env::default());
+}
+
+#[test]
+#[should_panic(expected = "read the same variable: rename one")]
+fn a_field_in_the_place_of_a_file_is_found_in_debug_builds() {
+    #[derive(Debug, Config)]
+    #[expect(dead_code, reason = "read by the derive, looked at by nobody")]
+    struct Outer {
+        a: String,
+        #[config(nested, prefix = "A_")]
+        inner: Inner,
+    }
+    #[derive(Debug, Config)]
+    #[expect(dead_code, reason = "read by the derive, looked at by nobody")]
+    struct Inner {
+        file: String,
+    }
+    let _ = Outer::load_from(Env::default());
 }

@@ -78,6 +78,17 @@ fn a_secret_in_the_wrong_variable_is_not_quoted_either() {
         let printed = everything_printed(Env::from(pairs));
         assert!(!printed.contains("hunter2"), "{pairs:?}: {printed}");
     }
+    // Two assignments that ran into each other.
+    for value in ["1 APP_TOKEN=hunter2", "1\rAPP_TOKEN hunter2"] {
+        let printed = everything_printed(Env::from([("APP_PORT", value)]));
+        assert!(!printed.contains("hunter2"), "{printed}");
+    }
+    // With white space around it in one place, or its name misspelt.
+    for name in ["APP_TOKEN", "APP_TOKNE"] {
+        let printed =
+            everything_printed(Env::from([(name, " hunter2\n"), ("APP_PORT", "hunter2")]));
+        assert!(!printed.contains("hunter2"), "{printed}");
+    }
     // Set twice, so never read: a secret all the same.
     let printed = everything_printed(Env::from([
         ("APP_TOKEN", "hunter2"),
@@ -101,4 +112,35 @@ fn a_secrets_own_parser_quotes_nothing() {
     }
     let invalid = <Vec<Secret<ByteSize>>>::parse("1MB,5hunter2", &Rules::NONE).unwrap_err();
     assert!(!format!("{invalid:?}").contains("hunter2"), "{invalid:?}");
+}
+
+#[test]
+fn a_secret_that_was_not_used_is_a_secret_all_the_same() {
+    #[derive(Debug, Config)]
+    #[config(profile = "PROFILE")]
+    #[expect(dead_code, reason = "read by the derive, looked at by nobody")]
+    struct Both {
+        token: Secret<String>,
+        port: u16,
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    let dotenv = dir.path().join(".env");
+    // In a file that conflicts with the variable; in a file that is not UTF-8; in `.env`, behind the environment.
+    for (content, pairs) in [
+        (&b"hunter2"[..], vec![("TOKEN", "x"), ("TOKEN_FILE", file.to_str().unwrap())]),
+        (&b"hunter2\xff"[..], vec![("TOKEN_FILE", file.to_str().unwrap())]),
+        (&b""[..], vec![("TOKEN", "x")]),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        std::fs::write(&dotenv, "TOKEN=hunter2\n").unwrap();
+        let mut env: Env = pairs.iter().copied().chain([("PORT", "hunter2")]).collect();
+        if content.is_empty() {
+            env = env.with_dotenv(&dotenv);
+        }
+        let problems = Both::load_from(env).unwrap_err();
+        let printed = format!("{problems} {problems:?}");
+        assert!(printed.contains("is not a whole number"), "{printed}");
+        assert!(!printed.contains("hunter2"), "{printed}");
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use proptest::prelude::*;
-use underpin_config::{ByteSize, Config, Rules, Url, Value};
+use underpin_config::{ByteSize, Config, Invalid, Rules, Url, Value};
 
 use super::{load, problems};
 
@@ -26,6 +26,8 @@ fn integers_are_whole_and_in_range() {
         assert_eq!(parse::<u8>(text), None, "{text}");
     }
     assert!(parse::<NonZeroU16>("0").is_none());
+    // To an unsigned type a minus is a wrong digit, to a person the number is too small.
+    assert_eq!(u8::parse("-1", &Rules::NONE), Err(Invalid::new("is too small")));
 }
 
 #[test]
@@ -155,12 +157,12 @@ fn rules_say_what_they_ask_for() {
         (
             "PATIENCE",
             "0.5",
-            "is \"0.5\", which is too small: expected a duration such as 250ms, 30s or 1h30m, or a number in s, at least 1s",
+            "is \"0.5\", which is too small: expected a duration such as 250ms, 30s or 1h30m, or a number in s, from 1s",
         ),
         (
             "CACHE",
             "1025",
-            "is \"1025\", which is too large: expected a byte size such as 512KiB, 4MiB or 1GB, or a number in MiB, at most 1GiB",
+            "is \"1025\", which is too large: expected a byte size such as 512KiB, 4MiB or 1GB, or a number in MiB, up to 1GiB",
         ),
         ("OFFSET", "11", "is \"11\", which is too large: expected a whole number from -10 to 10"),
         ("FACTOR", "0.4", "is \"0.4\", which is too small: expected a number from 0.5 to 1.5"),

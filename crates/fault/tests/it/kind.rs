@@ -1,6 +1,6 @@
 //! The table of kinds.
 
-use underpin_fault::{Kind, Retry};
+use underpin_fault::{Fault, Kind, Retry};
 
 /// The published table. A change here is a breaking change for every client.
 const TABLE: [(Kind, i32, u16, &str, Retry, bool); 16] = [
@@ -74,5 +74,21 @@ fn every_number_is_some_kind() {
 fn ambiguous_statuses_are_not_repeated() {
     for status in [400, 409, 500] {
         assert_eq!(Kind::from_http(status).retry(), Retry::Never, "{status}");
+    }
+}
+
+/// The codes of a whole service, over both protocols.
+#[test]
+fn the_documents_codes_have_their_statuses() {
+    let faults = [
+        (Fault::new(Kind::NotFound, "PROJECT_LOAD_FAILED"), 404, 5),
+        (Fault::new(Kind::InvalidArgument, "VALIDATION_ERROR"), 400, 3),
+        (Fault::new(Kind::Unavailable, "CIRCUIT_OPEN"), 503, 14),
+        (Fault::new(Kind::Unavailable, "PAYMENT_ERROR").status(502), 502, 14),
+        (Fault::bug("ANYTHING_ELSE"), 500, 13),
+    ];
+    for (fault, http, grpc) in faults {
+        let shown = (fault.http_status(), fault.problem().status(), fault.kind().grpc());
+        assert_eq!(shown, (http, http, grpc), "{}", fault.code());
     }
 }
