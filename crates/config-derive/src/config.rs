@@ -84,6 +84,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             #(#assertions)*
 
             #[automatically_derived]
+            // allow-ok: it is generated, and whether they apply is up to the user
             #[allow(deprecated, unused_qualifications)]
             impl #krate::Config for #name {
                 const SPEC: #krate::Spec = #spec;

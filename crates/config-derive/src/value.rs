@@ -35,6 +35,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 let ty = &fields.unnamed[0].ty;
                 Ok(quote! {
                     #[automatically_derived]
+                    // allow-ok: it is generated, and whether they apply is up to the user
                     #[allow(deprecated, unused_qualifications)]
                     impl #krate::Value for #name {
                         const FORM: #krate::Form = <#ty as #krate::Value>::FORM;
@@ -95,6 +96,7 @@ fn expand_enum(name: &Ident, data: &DataEnum, krate: &Path) -> Result<TokenStrea
     });
     Ok(quote! {
         #[automatically_derived]
+        // allow-ok: it is generated, and whether they apply is up to the user
         #[allow(deprecated, unused_qualifications)]
         impl #krate::Value for #name {
             const FORM: #krate::Form = #krate::Form::choice(&[#(#names),*]).or(&[#(#aliases),*]);
