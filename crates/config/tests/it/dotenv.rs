@@ -162,8 +162,8 @@ fn the_profile_may_have_the_prefix_and_be_no_field() {
 
 #[test]
 fn a_large_one_is_read_in_no_time() {
-    let content: String = (0..60_000).map(|n| format!("OTHER_{n}=1\n")).collect();
-    let (_dir, path) = dotenv(content + "APP_NAME=found\n");
+    let content: Vec<String> = (0..60_000).map(|n| format!("OTHER_{n}=1")).collect();
+    let (_dir, path) = dotenv(content.join("\n") + "\nAPP_NAME=found\n");
     let begun = std::time::Instant::now();
     let settings = Settings::load_from(Env::default().with_dotenv(path)).unwrap().value;
     assert_eq!(settings.name, "found");

@@ -65,7 +65,7 @@ fn it_compiles_and_reads() {
         ("MODE", "BEE"),
     ])
     .unwrap();
-    assert_eq!((settings.r#type, settings.reader, settings.value, settings._under), (1, 2, 3, 4));
+    assert_eq!((settings.r#type, settings.reader, settings.value), (1, 2, 3));
     let made = load::<Made>(&[]).unwrap();
     assert_eq!((made.maybe, made.size), (None, 7));
 }
