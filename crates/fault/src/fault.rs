@@ -100,9 +100,9 @@ impl Fault {
         }))
     }
 
-    /// Sets what a client may read. Never shown for a [bug](Kind::is_bug).
+    /// Sets what a client may read, at most 4 KiB of it. Never shown for a [bug](Kind::is_bug).
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Fault {
-        self.0.message = Some(message.into());
+        self.0.message = Some(text::bound(message.into()));
         self
     }
 

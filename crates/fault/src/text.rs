@@ -1,6 +1,7 @@
 //! Text that is bounded, printable and safe to keep.
 
 use std::{
+    borrow::Cow,
     error::Error,
     fmt::{self, Display, Write},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -27,6 +28,16 @@ pub(crate) fn render(value: &dyn Display) -> String {
         Err(_) => text.text.push_str("<Display panicked>"),
     }
     text.text
+}
+
+/// At most [`VALUE_LIMIT`] bytes of a text, unchanged where that is all of it.
+pub(crate) fn bound(text: Cow<'static, str>) -> Cow<'static, str> {
+    if text.len() <= VALUE_LIMIT {
+        return text;
+    }
+    let mut kept = clip(&text, VALUE_LIMIT).to_owned();
+    kept.push(ELLIPSIS);
+    Cow::Owned(kept)
 }
 
 /// The error and its sources, outermost first.

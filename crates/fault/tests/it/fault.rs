@@ -246,6 +246,17 @@ fn values_are_bounded_and_cut_between_characters() {
 }
 
 #[test]
+fn messages_are_bounded_and_cut_between_characters() {
+    let fault = Fault::new(Kind::NotFound, "a").message("é".repeat(1 << 20));
+    let message = fault.public_message().unwrap_or_default();
+    assert_eq!(message.len(), 4096 + '…'.len_utf8());
+    assert!(message.ends_with("é…"));
+    let whole = "é".repeat(2048);
+    let fault = Fault::new(Kind::NotFound, "a").message(whole.clone());
+    assert_eq!(fault.public_message(), Some(whole.as_str()));
+}
+
+#[test]
 fn bugs_are_internal_and_counted() {
     let before = bugs();
     let fault = Fault::bug("ledger.negative");
