@@ -62,21 +62,35 @@ fn parts(secret: &str) -> Vec<&str> {
     parts
 }
 
-/// Whether a quote shows a secret, or more than three characters of one.
+/// Whether a quote shows a secret, or more of one than chance.
 fn share(quote: &str, secret: &str) -> bool {
-    // Up to three characters in common are chance, and show nothing.
-    let long = |text: &str| text.chars().count() > 3;
-    quote == secret
-        || (long(secret) && quote.contains(secret))
-        || (long(quote) && secret.contains(quote))
+    // Up to three characters in common show nothing; from eight on, the rest can be guessed.
+    const SHORT: usize = 3;
+    const TELLING: usize = 8;
+    if quote == secret || (secret.chars().count() > SHORT && quote.contains(secret)) {
+        return true;
+    }
+    let starts: Vec<usize> = quote.char_indices().map(|(at, _)| at).chain([quote.len()]).collect();
+    let telling = TELLING.min(starts.len() - 1);
+    telling > SHORT
+        && starts.windows(telling + 1).any(|at| secret.contains(&quote[at[0]..at[telling]]))
+}
+
+/// How many characters of a value a report shows.
+const MAX_QUOTED: usize = 64;
+
+/// What a report shows of a value, before it is escaped.
+pub(crate) fn shown(value: &str) -> &str {
+    value.char_indices().nth(MAX_QUOTED).map_or(value, |(end, _)| &value[..end])
 }
 
 /// A value as reports show it: in quotes, escaped, and never longer than a line.
 pub(crate) fn quoted(value: &str) -> String {
-    const MAX_CHARS: usize = 64;
-    match value.char_indices().nth(MAX_CHARS) {
-        None => format!("\"{}\"", escape(value)),
-        Some((end, _)) => format!("\"{}…\" ({} bytes)", escape(&value[..end]), value.len()),
+    let shown = shown(value);
+    if shown.len() == value.len() {
+        format!("\"{}\"", escape(value))
+    } else {
+        format!("\"{}…\" ({} bytes)", escape(shown), value.len())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     dotenv,
     env::Env,
     file::{self, Unreadable},
-    finding::{Finding, Quote, escape_os, quoted},
+    finding::{Finding, Quote, escape_os, quoted, shown},
     kubernetes,
     problem::{Problem, Problems},
     reader::lookup::{Found, Reported},
@@ -190,8 +190,11 @@ impl<'a> Reader<'a> {
         } else if text.trim() != text {
             reason = "has white space around it".into();
         } else if field.form.quotable {
-            let reason = format!("is {}, which {}", quoted(text), invalid.reason);
-            quote = Some(Quote { text: text.to_owned(), reason });
+            let shown = shown(text);
+            // A reason may show a part of the value that comes after what is shown of it.
+            let why = if shown.len() == text.len() { &invalid.reason } else { &reason };
+            let reason = format!("is {}, which {why}", quoted(text));
+            quote = Some(Quote { text: shown.to_owned(), reason });
         }
         self.keep(found, reason.into_owned(), quote, field.expected());
         None

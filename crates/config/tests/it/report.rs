@@ -125,6 +125,7 @@ fn long_and_hostile_values_stay_short_and_harmless() {
         ("APP_LEVEL", "\u{202e}loud"),
         ("APP_TIMEOUT", "\u{1b}[2J\r\n\0"),
         ("APP_\u{1b}[2J\r\n", ""),
+        ("APP_NAME", ""),
     ])
     .unwrap_err();
     let text = report.to_string();
@@ -135,6 +136,13 @@ fn long_and_hostile_values_stay_short_and_harmless() {
     assert!(text.contains(r"APP_\u{1b}[2J\r\n"), "{text}");
     // A control character may be the seam of two assignments: what stands behind it is not shown.
     assert!(!text.contains(r"\u{1b}[2J\r\n\0"), "{text}");
+}
+
+#[test]
+fn a_unit_of_a_megabyte_is_not_printed() {
+    let report =
+        load::<Settings>(&[("APP_TIMEOUT", &format!("1{}", "x".repeat(1 << 20)))]).unwrap_err();
+    assert!(report.to_string().len() < 2_000);
 }
 
 #[test]

@@ -71,6 +71,7 @@ fn a_secret_in_the_wrong_variable_is_not_quoted_either() {
         [("APP_URL", "https://hunter2@host"), ("APP_PORT", "x-hunter2-x")],
         [("APP_URL", "http://host/?token=hunter2"), ("APP_PORT", "x-hunter2-x")],
         [("APP_PIN", "1"), ("APP_PORT", "redis://:hunter2@cache")],
+        [("APP_TOKEN", "a-hunter2hunter2"), ("APP_PORT", "hunter2hunter2-b")],
         [("APP_TOKEN", "hunter2"), ("APP_PORT_FILE", "/run/hunter2")],
         [("APP_PIN", "hunter2"), ("APP_PORT", "hunter2")],
         [("APP_OLD_KEY", "hunter2"), ("APP_PORT", "hunter2")],
