@@ -186,3 +186,12 @@ pub(crate) fn check_scheme(text: &LitStr) -> Result<()> {
         format!("`{scheme}` is not a scheme: write what comes before `://`, as in \"https\""),
     ))
 }
+
+/// What an empty text means.
+pub(crate) fn empty(meta: &ParseNestedMeta<'_>) -> Result<LitStr> {
+    let text = text(meta)?;
+    if ["deny", "unset", "allow"].contains(&text.value().as_str()) {
+        return Ok(text);
+    }
+    Err(Error::new(text.span(), "`empty` is \"deny\", \"unset\" or \"allow\""))
+}

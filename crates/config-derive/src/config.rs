@@ -136,7 +136,7 @@ impl Container {
                         }
                     });
                 }
-                "empty" => container.empty = Some(attributes::text(meta)?),
+                "empty" => container.empty = Some(attributes::empty(meta)?),
                 "check" => container.check = Some(attributes::path(meta)?),
                 "crate" => container.krate = attributes::path(meta)?,
                 _ => return Err(attributes::unknown_key(&meta.path, key, &KEYS)),

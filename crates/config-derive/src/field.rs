@@ -327,16 +327,7 @@ impl Attributes {
                 self.separator =
                     Some(meta.value()?.parse().map_err(|error| Error::new(error.span(), form))?);
             }
-            "empty" => {
-                let text = attributes::text(meta)?;
-                if !["deny", "unset", "allow"].contains(&text.value().as_str()) {
-                    return Err(Error::new(
-                        text.span(),
-                        "`empty` is \"deny\", \"unset\" or \"allow\"",
-                    ));
-                }
-                self.empty = Some(text);
-            }
+            "empty" => self.empty = Some(attributes::empty(meta)?),
             "example" => self.example = Some(attributes::text(meta)?),
             "expects" => self.expects = Some(attributes::text(meta)?),
             "check" => self.check = Some(attributes::path(meta)?),

@@ -38,6 +38,12 @@ struct Twice {
 }
 
 #[derive(Config)]
+#[config(empty = "maybe")]
+struct Empty {
+    a: String,
+}
+
+#[derive(Config)]
 #[config(prefix = "APP")]
 struct Prefix {
     a: u8,
