@@ -1,18 +1,27 @@
 //! How a task is repeated.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::time::Instant;
 
+#[cfg(feature = "cron")]
+use crate::cron::Calendar;
 use crate::{
     outcome::IntoOutcome,
     random::Random,
     schedule::{Schedule, Shared},
     scheduler::{Scheduler, Tick},
-    timetable::Timetable,
+    timetable::{Grid, Timetable},
 };
 
 pub(crate) type Backoff = Box<dyn Fn(u32) -> Duration + Send>;
+pub(crate) type WallClock = Box<dyn Fn() -> SystemTime + Send>;
 pub(crate) type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Repeats a task every `period`.
@@ -24,17 +33,32 @@ pub(crate) type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// If `period` is zero.
 pub fn every(period: Duration) -> Periodic {
     assert!(!period.is_zero(), "a period must be longer than zero");
-    Periodic {
-        period,
-        name: "periodic".to_owned(),
-        immediately: false,
-        jitter: 0.0,
-        seed: None,
-        overlap: Overlap::Skip,
-        missed: Missed::Skip,
-        timeout: None,
-        backoff: None,
-        stop: None,
+    Periodic::new(Rhythm::Every(period))
+}
+
+/// What the ticks follow.
+#[derive(Debug)]
+pub(crate) enum Rhythm {
+    Every(Duration),
+    #[cfg(feature = "cron")]
+    Cron(crate::cron::Cron),
+}
+
+impl Periodic {
+    pub(crate) fn new(rhythm: Rhythm) -> Periodic {
+        Periodic {
+            rhythm,
+            name: "periodic".to_owned(),
+            immediately: false,
+            jitter: 0.0,
+            seed: None,
+            overlap: Overlap::Skip,
+            missed: Missed::Skip,
+            timeout: None,
+            backoff: None,
+            stop: None,
+            wall_clock: Box::new(SystemTime::now),
+        }
     }
 }
 
@@ -64,19 +88,29 @@ pub enum Missed {
     Realign,
 }
 
+/// How runs are started and what their ends mean.
+pub(crate) struct Manner {
+    pub(crate) name: String,
+    pub(crate) overlap: Overlap,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) backoff: Option<Backoff>,
+}
+
 /// A task to be repeated, until [`spawn`](Periodic::spawn) starts it.
 #[must_use = "nothing runs before `spawn`"]
 pub struct Periodic {
-    pub(crate) period: Duration,
-    pub(crate) name: String,
+    rhythm: Rhythm,
+    name: String,
     immediately: bool,
     jitter: f64,
     seed: Option<u64>,
-    pub(crate) overlap: Overlap,
+    overlap: Overlap,
     missed: Missed,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) backoff: Option<Backoff>,
-    pub(crate) stop: Option<Stop>,
+    timeout: Option<Duration>,
+    backoff: Option<Backoff>,
+    stop: Option<Stop>,
+    #[cfg_attr(not(feature = "cron"), expect(dead_code, reason = "only times of day need it"))]
+    wall_clock: WallClock,
 }
 
 impl Periodic {
@@ -137,6 +171,12 @@ impl Periodic {
         Periodic { stop: Some(Box::pin(stop)), ..self }
     }
 
+    /// Takes the time of day from `clock`, not from the system: for tests of [`cron`](crate::cron) under paused time.
+    #[cfg(feature = "cron")]
+    pub fn wall_clock(self, clock: impl Fn() -> SystemTime + Send + 'static) -> Periodic {
+        Periodic { wall_clock: Box::new(clock), ..self }
+    }
+
     /// Starts the schedule: one task for the schedule itself, one for each active run, on the runtime that this is called on.
     ///
     /// A run that panics or returns an error is counted and logged, and the next one starts at its time.
@@ -144,19 +184,37 @@ impl Periodic {
     /// # Panics
     ///
     /// Outside a tokio runtime with time enabled.
-    pub fn spawn<F, Fut, T>(mut self, run: F) -> Schedule
+    pub fn spawn<F, Fut, T>(self, run: F) -> Schedule
     where
         F: FnMut(Tick) -> Fut + Send + 'static,
         Fut: Future<Output = T> + Send + 'static,
         T: IntoOutcome + 'static,
     {
         let now = Instant::now();
-        let first = if self.immediately { now } else { now + self.period };
         let random = self.seed.map_or_else(Random::from_process, Random::new);
-        let timetable = Timetable::new(first, self.period, self.missed, self.jitter, random);
-        let stop = self.stop.take().unwrap_or_else(|| Box::pin(std::future::pending()));
+        let timetable = match self.rhythm {
+            Rhythm::Every(period) => {
+                let first = if self.immediately { now } else { now + period };
+                Timetable::Every(Grid::new(first, period, self.missed, self.jitter, random))
+            }
+            #[cfg(feature = "cron")]
+            Rhythm::Cron(cron) => {
+                let clock = self.wall_clock;
+                let first = self.immediately.then_some(now);
+                let calendar =
+                    Calendar::new(cron, clock, now, first, self.missed, self.jitter, random);
+                Timetable::Cron(Box::new(calendar))
+            }
+        };
+        let stop = self.stop.unwrap_or_else(|| Box::pin(std::future::pending()));
+        let manner = Manner {
+            name: self.name,
+            overlap: self.overlap,
+            timeout: self.timeout,
+            backoff: self.backoff,
+        };
         let shared = Arc::new(Shared::default());
-        let scheduler = Scheduler::new(self, timetable, stop, Arc::clone(&shared), run);
+        let scheduler = Scheduler::new(manner, timetable, stop, Arc::clone(&shared), run);
         Schedule::new(shared, tokio::spawn(scheduler.run()))
     }
 }
@@ -165,7 +223,7 @@ impl fmt::Debug for Periodic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Periodic")
             .field("name", &self.name)
-            .field("period", &self.period)
+            .field("rhythm", &self.rhythm)
             .field("overlap", &self.overlap)
             .field("missed", &self.missed)
             .finish_non_exhaustive()

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     events,
     outcome::IntoOutcome,
-    periodic::{Overlap, Periodic, Stop},
+    periodic::{Manner, Overlap, Stop},
     schedule::{Ending, Shared},
     timetable::{Due, Timetable},
 };
@@ -36,7 +36,7 @@ pub struct Tick {
 }
 
 pub(crate) struct Scheduler<F> {
-    periodic: Periodic,
+    manner: Manner,
     timetable: Timetable,
     stop: Stop,
     shared: Arc<Shared>,
@@ -70,14 +70,14 @@ where
     T: IntoOutcome,
 {
     pub(crate) fn new(
-        periodic: Periodic,
+        manner: Manner,
         timetable: Timetable,
         stop: Stop,
         shared: Arc<Shared>,
         run: F,
     ) -> Scheduler<F> {
         Scheduler {
-            periodic,
+            manner,
             timetable,
             stop,
             shared,
@@ -120,7 +120,7 @@ where
         let mut changed = pin!(changed);
         let mut due = pin!(sleep_until(self.timetable.due()));
         let is_ending = self.ending != Ending::No;
-        let waits_for_end = self.periodic.overlap == Overlap::Delay && !self.runs.is_empty();
+        let waits_for_end = self.manner.overlap == Overlap::Delay && !self.runs.is_empty();
         poll_fn(|cx| {
             if let Poll::Ready(Some(ended)) = self.runs.poll_join_next_with_id(cx) {
                 return Poll::Ready(Event::Ended(ended));
@@ -134,11 +134,11 @@ where
             if self.stop.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Stop);
             }
-            if !waits_for_end
-                && due.as_mut().poll(cx).is_ready()
-                && let Some(due) = self.timetable.take(Instant::now())
-            {
-                return Poll::Ready(Event::Due(due));
+            if !waits_for_end && due.as_mut().poll(cx).is_ready() {
+                // None where it was only time to look at the clock again.
+                return Poll::Ready(
+                    self.timetable.take(Instant::now()).map_or(Event::Changed, Event::Due),
+                );
             }
             Poll::Pending
         })
@@ -149,19 +149,19 @@ where
     fn tick(&mut self, due: Due) {
         if due.missed > 0 {
             self.shared.stats().missed += due.missed;
-            events::missed(&self.periodic.name, due.missed);
+            events::missed(&self.manner.name, due.missed);
         }
-        let limit = match self.periodic.overlap {
+        let limit = match self.manner.overlap {
             Overlap::Concurrent(limit) => limit,
             Overlap::Skip | Overlap::Delay | Overlap::Queue => 1,
         };
         if self.runs.len() < limit {
             self.start(due);
-        } else if self.periodic.overlap == Overlap::Queue && self.queued.is_none() {
+        } else if self.manner.overlap == Overlap::Queue && self.queued.is_none() {
             self.queued = Some(due);
         } else {
             self.shared.stats().skipped += 1;
-            events::skipped(&self.periodic.name);
+            events::skipped(&self.manner.name);
         }
     }
 
@@ -171,7 +171,7 @@ where
         stats.started += 1;
         drop(stats);
         let begun = Instant::now();
-        let limit = self.periodic.timeout;
+        let limit = self.manner.timeout;
         // The closure runs here, before its future goes to a task of its own.
         match catch_unwind(AssertUnwindSafe(|| (self.run)(tick))) {
             Ok(future) => {
@@ -225,7 +225,7 @@ where
         stats.consecutive_failures = 0;
         stats.last_duration = Some(duration);
         drop(stats);
-        events::completed(&self.periodic.name, duration);
+        events::completed(&self.manner.name, duration);
         self.rest(None);
     }
 
@@ -244,27 +244,24 @@ where
         stats.last_duration = Some(duration);
         let failures = stats.consecutive_failures;
         drop(stats);
-        events::failed(&self.periodic.name, error, duration);
+        events::failed(&self.manner.name, error, duration);
         self.rest(Some(failures));
     }
 
     /// Puts the next tick where the end of this run wants it.
     fn rest(&mut self, failures: Option<u32>) {
         let now = Instant::now();
-        if self.periodic.overlap == Overlap::Delay {
-            self.timetable.restart(now, self.periodic.period);
+        if self.manner.overlap == Overlap::Delay {
+            self.timetable.restart(now);
         }
-        if let (Some(failures), Some(backoff)) = (failures, &self.periodic.backoff) {
-            let delay = backoff(failures);
-            if now + delay > self.timetable.due() {
-                self.timetable.restart(now, delay);
-            }
+        if let (Some(failures), Some(backoff)) = (failures, &self.manner.backoff) {
+            self.timetable.hold(now, now + backoff(failures));
         }
     }
 
     async fn cancel(&mut self) {
         self.queued = None;
-        self.periodic.backoff = None;
+        self.manner.backoff = None;
         self.runs.abort_all();
         while let Some(ended) = self.runs.join_next_with_id().await {
             self.ended(ended);

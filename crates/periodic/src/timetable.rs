@@ -4,20 +4,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "cron")]
+use crate::cron::Calendar;
 use crate::{periodic::Missed, random::Random};
 
-/// The grid of a period, and what becomes of ticks that nobody was there for.
+/// When ticks are due.
 #[derive(Debug)]
-pub(crate) struct Timetable {
-    period: Duration,
-    missed: Missed,
-    /// The part of the period by which a tick may come later than the grid says.
-    jitter: f64,
-    random: Random,
-    /// The next tick on the grid.
-    grid: Instant,
-    /// The same with its jitter.
-    due: Instant,
+pub(crate) enum Timetable {
+    Every(Grid),
+    #[cfg(feature = "cron")]
+    Cron(Box<Calendar>),
 }
 
 /// A tick that is due.
@@ -30,25 +26,73 @@ pub(crate) struct Due {
 }
 
 impl Timetable {
+    /// When to look again.
+    pub(crate) fn due(&self) -> Instant {
+        match self {
+            Timetable::Every(grid) => grid.due,
+            #[cfg(feature = "cron")]
+            Timetable::Cron(calendar) => calendar.look_again(),
+        }
+    }
+
+    /// The tick that is due at `now`, if one is; the timetable goes on to the next.
+    pub(crate) fn take(&mut self, now: Instant) -> Option<Due> {
+        match self {
+            Timetable::Every(grid) => grid.take(now),
+            #[cfg(feature = "cron")]
+            Timetable::Cron(calendar) => calendar.take(now),
+        }
+    }
+
+    /// Counts anew from the end of a run, where the period counts from there.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        match self {
+            Timetable::Every(grid) => grid.put(now + grid.period),
+            // A time of day is what it is.
+            #[cfg(feature = "cron")]
+            Timetable::Cron(_) => {}
+        }
+    }
+
+    /// Lets no tick come before `earliest`.
+    pub(crate) fn hold(&mut self, now: Instant, earliest: Instant) {
+        match self {
+            Timetable::Every(grid) if earliest > grid.due => grid.put(earliest),
+            Timetable::Every(_) => {}
+            #[cfg(feature = "cron")]
+            Timetable::Cron(calendar) => calendar.hold(now, earliest),
+        }
+    }
+}
+
+/// The grid of a period, and what becomes of ticks that nobody was there for.
+#[derive(Debug)]
+pub(crate) struct Grid {
+    period: Duration,
+    missed: Missed,
+    /// The part of the period by which a tick may come later than the grid says.
+    jitter: f64,
+    random: Random,
+    /// The next tick on the grid.
+    next: Instant,
+    /// The same with its jitter.
+    due: Instant,
+}
+
+impl Grid {
     pub(crate) fn new(
         first: Instant,
         period: Duration,
         missed: Missed,
         jitter: f64,
         random: Random,
-    ) -> Timetable {
-        let mut timetable = Timetable { period, missed, jitter, random, grid: first, due: first };
-        timetable.due = timetable.with_jitter(first);
-        timetable
+    ) -> Grid {
+        let mut grid = Grid { period, missed, jitter, random, next: first, due: first };
+        grid.put(first);
+        grid
     }
 
-    /// When to look again.
-    pub(crate) fn due(&self) -> Instant {
-        self.due
-    }
-
-    /// The tick that is due at `now`, if one is; the timetable goes on to the next.
-    pub(crate) fn take(&mut self, now: Instant) -> Option<Due> {
+    fn take(&mut self, now: Instant) -> Option<Due> {
         if now < self.due {
             return None;
         }
@@ -56,27 +100,21 @@ impl Timetable {
         let late = now.saturating_duration_since(at);
         let passed = u64::try_from(late.as_nanos() / self.period.as_nanos()).unwrap_or(u64::MAX);
         let missed = if self.missed == Missed::Burst { 0 } else { passed };
-        self.grid = match self.missed {
+        self.put(match self.missed {
             Missed::Realign if passed > 0 => now + self.period,
             Missed::Skip | Missed::Realign | Missed::Burst => {
-                self.grid + times(self.period, missed.saturating_add(1))
+                self.next + times(self.period, missed.saturating_add(1))
             }
-        };
-        self.due = self.with_jitter(self.grid);
+        });
         Some(Due { at, missed })
     }
 
-    /// Puts the next tick `delay` after `now`, whatever the grid said.
-    pub(crate) fn restart(&mut self, now: Instant, delay: Duration) {
-        self.grid = now + delay;
-        self.due = self.with_jitter(self.grid);
-    }
-
-    fn with_jitter(&mut self, grid: Instant) -> Instant {
-        if self.jitter == 0.0 {
-            return grid;
+    fn put(&mut self, next: Instant) {
+        self.next = next;
+        self.due = next;
+        if self.jitter > 0.0 {
+            self.due += self.period.mul_f64(self.jitter * self.random.unit());
         }
-        grid + self.period.mul_f64(self.jitter * self.random.unit())
     }
 }
 
@@ -92,18 +130,18 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn timetable(missed: Missed) -> (Timetable, Instant) {
+    fn grid(missed: Missed) -> (Grid, Instant) {
         let start = Instant::now();
-        (Timetable::new(start, SECOND, missed, 0.0, Random::new(1)), start)
+        (Grid::new(start, SECOND, missed, 0.0, Random::new(1)), start)
     }
 
     /// The offsets in milliseconds at which ticks are taken when the clock is looked at at `times`.
     fn ticks(missed: Missed, times: &[u64]) -> Vec<(u64, u64)> {
-        let (mut timetable, start) = timetable(missed);
+        let (mut grid, start) = grid(missed);
         let mut ticks = Vec::new();
         for time in times {
             let now = start + Duration::from_millis(*time);
-            while let Some(due) = timetable.take(now) {
+            while let Some(due) = grid.take(now) {
                 let at = (due.at - start).as_millis();
                 ticks.push((u64::try_from(at).unwrap(), due.missed));
             }
@@ -135,14 +173,14 @@ mod tests {
     #[test]
     fn jitter_delays_each_tick_within_its_part_of_the_period_and_does_not_add_up() {
         let start = Instant::now();
-        let mut timetable = Timetable::new(start, SECOND, Missed::Skip, 0.5, Random::new(7));
+        let mut grid = Grid::new(start, SECOND, Missed::Skip, 0.5, Random::new(7));
         let mut offsets = Vec::new();
         for n in 0..1_000 {
-            let due = timetable.due();
+            let due = grid.due;
             let offset = due - (start + SECOND * n);
             assert!(offset <= SECOND / 2, "tick {n} comes {offset:?} late");
             offsets.push(offset);
-            assert!(timetable.take(due).is_some());
+            assert!(grid.take(due).is_some());
         }
         offsets.sort_unstable();
         offsets.dedup();

@@ -1,5 +1,7 @@
 //! What a user of the crate notices, under paused time.
 
+#[cfg(feature = "cron")]
+mod cron;
 mod ending;
 #[cfg(feature = "tracing")]
 mod events;
