@@ -177,10 +177,9 @@ impl Calendar {
         taken
     }
 
-    /// Lets no tick come before `earliest`.
-    pub(crate) fn hold(&mut self, now: Instant, earliest: Instant) {
+    /// Lets no tick come before `wait` has passed.
+    pub(crate) fn hold(&mut self, now: Instant, wait: Duration) {
         self.seen = read(&self.clock);
-        let wait = earliest.saturating_duration_since(now);
         let held = self.seen.checked_add(wait).unwrap_or(Timestamp::MAX);
         if self.next.is_some_and(|next| next < held) {
             self.plan(held);

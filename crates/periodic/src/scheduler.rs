@@ -255,7 +255,7 @@ where
             self.timetable.restart(now);
         }
         if let (Some(failures), Some(backoff)) = (failures, &self.manner.backoff) {
-            self.timetable.hold(now, now + backoff(failures));
+            self.timetable.hold(now, backoff(failures));
         }
     }
 

@@ -54,13 +54,13 @@ impl Timetable {
         }
     }
 
-    /// Lets no tick come before `earliest`.
-    pub(crate) fn hold(&mut self, now: Instant, earliest: Instant) {
+    /// Lets no tick come before `wait` has passed.
+    pub(crate) fn hold(&mut self, now: Instant, wait: Duration) {
         match self {
-            Timetable::Every(grid) if earliest > grid.due => grid.put(earliest),
+            Timetable::Every(grid) if now + wait > grid.due => grid.put(now + wait),
             Timetable::Every(_) => {}
             #[cfg(feature = "cron")]
-            Timetable::Cron(calendar) => calendar.hold(now, earliest),
+            Timetable::Cron(calendar) => calendar.hold(now, wait),
         }
     }
 }
