@@ -17,7 +17,7 @@ use crate::{
     random::Random,
     schedule::{Schedule, Shared},
     scheduler::{Scheduler, Tick},
-    timetable::{Grid, Timetable},
+    timetable::{Grid, Timetable, later},
 };
 
 pub(crate) type Backoff = Box<dyn Fn(u32) -> Duration + Send>;
@@ -194,7 +194,7 @@ impl Periodic {
         let random = self.seed.map_or_else(Random::from_process, Random::new);
         let timetable = match self.rhythm {
             Rhythm::Every(period) => {
-                let first = if self.immediately { now } else { now + period };
+                let first = if self.immediately { now } else { later(now, period) };
                 Timetable::Every(Grid::new(first, period, self.missed, self.jitter, random))
             }
             #[cfg(feature = "cron")]

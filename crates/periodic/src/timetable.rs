@@ -47,7 +47,7 @@ impl Timetable {
     /// Counts anew from the end of a run, where the period counts from there.
     pub(crate) fn restart(&mut self, now: Instant) {
         match self {
-            Timetable::Every(grid) => grid.put(now + grid.period),
+            Timetable::Every(grid) => grid.put(later(now, grid.period)),
             // A time of day is what it is.
             #[cfg(feature = "cron")]
             Timetable::Cron(_) => {}
@@ -57,7 +57,7 @@ impl Timetable {
     /// Lets no tick come before `wait` has passed.
     pub(crate) fn hold(&mut self, now: Instant, wait: Duration) {
         match self {
-            Timetable::Every(grid) if now + wait > grid.due => grid.put(now + wait),
+            Timetable::Every(grid) if later(now, wait) > grid.due => grid.put(later(now, wait)),
             Timetable::Every(_) => {}
             #[cfg(feature = "cron")]
             Timetable::Cron(calendar) => calendar.hold(now, wait),
@@ -101,9 +101,9 @@ impl Grid {
         let passed = u64::try_from(late.as_nanos() / self.period.as_nanos()).unwrap_or(u64::MAX);
         let missed = if self.missed == Missed::Burst { 0 } else { passed };
         self.put(match self.missed {
-            Missed::Realign if passed > 0 => now + self.period,
+            Missed::Realign if passed > 0 => later(now, self.period),
             Missed::Skip | Missed::Realign | Missed::Burst => {
-                self.next + times(self.period, missed.saturating_add(1))
+                later(self.next, times(self.period, missed.saturating_add(1)))
             }
         });
         Some(Due { at, missed })
@@ -113,9 +113,15 @@ impl Grid {
         self.next = next;
         self.due = next;
         if self.jitter > 0.0 {
-            self.due += self.period.mul_f64(self.jitter * self.random.unit());
+            self.due = later(self.due, self.period.mul_f64(self.jitter * self.random.unit()));
         }
     }
+}
+
+/// An instant `wait` after `from`; what is longer than thirty years never comes, and does not overflow a clock either.
+pub(crate) fn later(from: Instant, wait: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
+    from + wait.min(NEVER)
 }
 
 /// At most the 584 years that 64 bits of nanoseconds have.

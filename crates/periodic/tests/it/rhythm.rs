@@ -129,3 +129,11 @@ fn no_period_is_refused_at_the_call() {
 fn impossible_jitter_is_refused_at_the_call() {
     let _ = every(SECOND).jitter(1.5);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_period_or_backoff_without_end_is_no_overflow() {
+    let never = every(Duration::MAX).jitter(1.0).overlap(Overlap::Delay).spawn(|_| async {});
+    let once = every(SECOND).backoff(|_| Duration::MAX).spawn(|_| async { Err("down") });
+    pass(10_000).await;
+    assert_eq!((never.stop().await.started, once.stop().await.started), (0, 1));
+}
