@@ -2,5 +2,6 @@
 
 mod config;
 mod fault;
+mod health;
 mod lint_pack;
 mod orders;
