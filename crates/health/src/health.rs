@@ -118,6 +118,8 @@ impl Health {
     pub fn run(&self, stop: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let again = self.registry.claimed.swap(true, Ordering::AcqRel);
         assert!(!again, "health runs already: call `run` once");
+        // Here, so that a runtime which never gives the task its first turn shows too.
+        self.registry.runtime.arm(self.registry.max_stall(), self.registry.now());
         tokio::spawn(run::run(Arc::clone(&self.registry), stop))
     }
 

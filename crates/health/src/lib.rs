@@ -18,7 +18,11 @@ mod verdict;
 
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "tonic")]
+mod tonic;
 
+#[cfg(feature = "tonic")]
+pub use crate::tonic::{GrpcHealth, Watch};
 pub use crate::{
     answer::{Answer, Detail},
     check::CheckBuilder,

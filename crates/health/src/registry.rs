@@ -165,6 +165,10 @@ impl Registry {
     fn fingerprint(&self, verdicts: [Verdict; 3], now: Duration) -> u64 {
         let mut hasher = DefaultHasher::new();
         verdicts.hash(&mut hasher);
+        self.stopped.load(Ordering::Acquire).hash(&mut hasher);
+        for gate in self.gates.iter() {
+            gate.seen().hash(&mut hasher);
+        }
         for component in self.components.iter() {
             component.state(now).hash(&mut hasher);
         }

@@ -23,7 +23,6 @@ pub(crate) async fn run(registry: Arc<Registry>, stop: impl Future<Output = ()>)
     let mut checks = JoinSet::new();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    registry.runtime.arm(registry.max_stall(), registry.now());
     std::future::poll_fn(|cx| {
         if stop.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());

@@ -1,6 +1,6 @@
 //! The whole state at one moment, for people and for who waits for a change.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, sync::atomic::Ordering, time::Duration};
 
 use crate::{
     component::{Kind, Weight},
@@ -22,6 +22,12 @@ pub struct Snapshot {
     /// Each gate, check, switch and heartbeat.
     pub parts: Vec<Part>,
     pub(crate) version: u64,
+    /// Whether the stop had come; readiness is `ShuttingDown` then.
+    #[cfg_attr(
+        not(feature = "tonic"),
+        expect(dead_code, reason = "only a gRPC watch ends with it")
+    )]
+    pub(crate) stopped: bool,
 }
 
 /// One thing that is watched.
@@ -48,6 +54,8 @@ impl Snapshot {
     pub(crate) fn of(registry: &Registry, now: Duration) -> Self {
         // First, so that a change in between makes this snapshot look old rather than current.
         let version = registry.changes.borrow().version;
+        // Before the verdicts, which then cannot be older than it.
+        let stopped = registry.stopped.load(Ordering::Acquire);
         let mut parts = Vec::new();
         for gate in registry.gates.iter() {
             parts.push(Part::new(&gate.name, "gate", gate.seen(), Probe::Readiness));
@@ -85,6 +93,7 @@ impl Snapshot {
             readiness: verdict(Probe::Readiness),
             parts,
             version,
+            stopped,
         }
     }
 

@@ -7,3 +7,5 @@ mod help;
 mod liveness;
 mod readiness;
 mod server;
+#[cfg(feature = "tonic")]
+mod tonic;
