@@ -3,6 +3,8 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod checks;
+#[cfg(feature = "tracing")]
+mod events;
 mod help;
 mod liveness;
 mod readiness;

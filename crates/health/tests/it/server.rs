@@ -82,7 +82,7 @@ fn mistakes_are_told_apart() {
 #[test]
 fn dawdlers_do_not_keep_a_probe_waiting() {
     let server = started();
-    // More than it takes, each with half a request.
+    // Three times what it takes, each with half a request: in turn, they would take 2 s three times.
     let dawdlers: Vec<TcpStream> = (0..100)
         .map(|_| {
             let mut stream = connect(server.addr());
@@ -90,8 +90,10 @@ fn dawdlers_do_not_keep_a_probe_waiting() {
             stream
         })
         .collect();
+    let begun = Instant::now();
     let response = exchange(server.addr(), b"GET /livez HTTP/1.1\r\n\r\n");
     assert!(response.ends_with("\r\n\r\nok"), "{response}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     drop(dawdlers);
 }
 
