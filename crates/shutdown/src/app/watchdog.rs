@@ -1,0 +1,103 @@
+//! The thread that ends the process at the deadline, whatever the rest of it does.
+
+use std::{
+    fmt::Write as _,
+    future::Future,
+    io,
+    path::PathBuf,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+    },
+    task::{Context, Wake, Waker},
+    thread::{self, Thread},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    app::last_words,
+    phase::{Name, Phase},
+    shutdown::{Inner, Shutdown},
+};
+
+const NOT_YET: i32 = -1;
+
+/// Ends the process at the deadline. It is never called off: `main` may hang after it has its report, too.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    exit_code: Arc<AtomicI32>,
+}
+
+impl Watchdog {
+    pub(super) fn start(
+        name: Name,
+        shutdown: &Shutdown,
+        termination_log: PathBuf,
+    ) -> io::Result<Watchdog> {
+        let exit_code = Arc::new(AtomicI32::new(NOT_YET));
+        let (shutdown, code) = (shutdown.clone(), exit_code.clone());
+        let watch = move || {
+            wait(shutdown.at(Phase::LameDuck));
+            let end = Instant::now() + shutdown.remaining().unwrap_or_default();
+            loop {
+                match end.saturating_duration_since(Instant::now()) {
+                    Duration::ZERO => break,
+                    left => thread::sleep(left),
+                }
+            }
+            let code = code.load(Ordering::Acquire);
+            if code == NOT_YET {
+                let text = overran(&name, &shutdown.inner);
+                last_words::say(text, Some(termination_log), last_words::SHORT);
+            }
+            signal_hook::low_level::exit(if code == NOT_YET { 1 } else { code });
+        };
+        thread::Builder::new().name("watchdog".to_owned()).spawn(watch)?;
+        Ok(Watchdog { exit_code })
+    }
+
+    /// From now on the process only has to exit: if it does not, the watchdog does it with this code.
+    pub(super) fn reported(&self, exit_code: u8) {
+        self.exit_code.store(i32::from(exit_code), Ordering::Release);
+    }
+}
+
+/// Who is to blame, as far as it can be told from outside.
+fn overran(name: &str, shutdown: &Inner) -> String {
+    let budget = shutdown.plan.line(shutdown.begun_at()).deadline - shutdown.begun_at();
+    let (phase, budget) = (shutdown.phase(), budget.as_secs_f64());
+    let mut text =
+        format!("{name} shutdown: overran its {budget:.3} s while {phase}, exit code 1\n");
+    if let Some(reason) = shutdown.reason() {
+        let _ = writeln!(text, "  reason           {reason}");
+    }
+    for tracker in shutdown.trackers().iter().filter(|tracker| tracker.len() > 0) {
+        let tasks = tracker.tasks().join(", ");
+        let _ = writeln!(text, "  {:<16} {} left behind {tasks}", tracker.name, tracker.len());
+    }
+    for cleanup in shutdown.stack().running() {
+        let _ = writeln!(text, "  {cleanup:<16} running");
+    }
+    text
+}
+
+/// Waits for a future without a runtime.
+fn wait<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Unpark>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let std::task::Poll::Ready(output) =
+            future.as_mut().poll(&mut Context::from_waker(&waker))
+        {
+            return output;
+        }
+        thread::park();
+    }
+}
