@@ -1,0 +1,137 @@
+//! Counting what is in flight, and polling a wait for the stop, beside tokio-util and a plain atomic.
+//!
+//! With two threads, the second one does the same all the time; the figure is what an operation takes on the first. The machine needs two cores
+//! for that.
+
+use std::{
+    future::Future,
+    hint::black_box,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    task::{Context, Waker},
+    thread,
+    time::Duration,
+};
+
+use measure::{Contender, Counting, print, run};
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use underpin_shutdown::{Phase, Plan, Shutdown};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const BATCHES: usize = 101;
+const BATCH: Duration = Duration::from_millis(4);
+
+type Work = Box<dyn FnMut() + Send>;
+
+/// A contender, made anew for each thread around what the threads share.
+struct Shared {
+    name: &'static str,
+    make: Box<dyn Fn() -> Work>,
+}
+
+fn main() {
+    for threads in [1, 2] {
+        table(&format!("in and out of flight, {threads} thread(s)"), guards(), threads);
+    }
+    for threads in [1, 2] {
+        table(&format!("polling a wait once more, {threads} thread(s)"), polls(), threads);
+    }
+}
+
+/// One contender after the other, because the second thread would disturb the others.
+fn table(title: &str, contenders: Vec<Shared>, threads: usize) {
+    let mut figures = Vec::new();
+    for Shared { name, make } in contenders {
+        let stop = Arc::new(AtomicBool::new(false));
+        let others: Vec<_> = (1..threads)
+            .map(|_| {
+                let (mut work, stop) = (make(), stop.clone());
+                thread::spawn(move || {
+                    while !stop.load(Ordering::Relaxed) {
+                        (0..100).for_each(|_| work());
+                    }
+                })
+            })
+            .collect();
+        let mut work = make();
+        figures.extend(run(vec![Contender::new(name, || work())], BATCHES, BATCH));
+        stop.store(true, Ordering::Relaxed);
+        for other in others {
+            other.join().expect("it does not panic");
+        }
+    }
+    print(title, &figures);
+}
+
+fn guards() -> Vec<Shared> {
+    let tracker = Shutdown::new(Plan::new()).tracker("http");
+    let task_tracker = TaskTracker::new();
+    let atomic = Arc::new(AtomicUsize::new(0));
+    vec![
+        Shared {
+            name: "Tracker::admit",
+            make: Box::new(move || {
+                let tracker = tracker.clone();
+                Box::new(move || drop(black_box(tracker.admit())))
+            }),
+        },
+        Shared {
+            name: "TaskTracker::token",
+            make: Box::new(move || {
+                let tracker = task_tracker.clone();
+                Box::new(move || drop(black_box(tracker.token())))
+            }),
+        },
+        Shared {
+            name: "one atomic, added and subtracted",
+            make: Box::new(move || {
+                let atomic = atomic.clone();
+                Box::new(move || {
+                    atomic.fetch_add(1, Ordering::AcqRel);
+                    black_box(&atomic).fetch_sub(1, Ordering::AcqRel);
+                })
+            }),
+        },
+    ]
+}
+
+/// Each thread has a wait of its own, polled before, with a waker that stays the same: what a connection's `select!` does.
+fn polls() -> Vec<Shared> {
+    let shutdown = Shutdown::new(Plan::new());
+    let token = CancellationToken::new();
+    let (sender, receiver) = watch::channel(false);
+    let sender = Arc::new(sender);
+    vec![
+        Shared {
+            name: "Shutdown::at",
+            make: Box::new(move || polled(Box::pin(shutdown.at(Phase::Draining).unit()))),
+        },
+        Shared {
+            name: "CancellationToken::cancelled",
+            make: Box::new(move || polled(Box::pin(token.clone().cancelled_owned()))),
+        },
+        Shared {
+            name: "watch::Receiver::changed",
+            make: Box::new(move || {
+                let (mut receiver, sender) = (receiver.clone(), sender.clone());
+                polled(Box::pin(async move {
+                    let _ = receiver.changed().await;
+                    drop(sender);
+                }))
+            }),
+        },
+    ]
+}
+
+fn polled(mut future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Work {
+    Box::new(move || {
+        let waker = Waker::noop();
+        assert!(future.as_mut().poll(&mut Context::from_waker(black_box(waker))).is_pending());
+    })
+}
