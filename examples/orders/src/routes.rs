@@ -8,6 +8,8 @@ use axum::{
     routing::get,
 };
 use underpin_fault::{Fault, Kind};
+use underpin_health::Health;
+use underpin_shutdown::Shutdown;
 
 use crate::settings::Environment;
 
@@ -18,12 +20,15 @@ pub(crate) struct Version {
     pub(crate) environment: Environment,
 }
 
-pub(crate) fn routes(version: &Version) -> Router {
+pub(crate) fn routes(version: &Version, health: &Health, shutdown: &Shutdown) -> Router {
     Router::new()
         .route("/version", get(show_version))
         .fallback(no_such_page)
         .method_not_allowed_fallback(no_such_method)
         .with_state(version.to_json())
+        .layer(shutdown.http_layer("http"))
+        // Outside of the layer: probes have to answer to the end, and must not hold it up.
+        .merge(health.router())
 }
 
 async fn show_version(State(document): State<String>) -> impl IntoResponse {

@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value as Json;
@@ -139,6 +139,28 @@ fn dotenv_counts_in_development_and_nowhere_else() {
             (Some(name), Some(profile))
         );
     }
+}
+
+#[test]
+fn probes_answer_and_sigterm_ends_it_cleanly() {
+    let dir = folder();
+    let (child, port) = serve(orders(&dir));
+    let ready = || request(port, "GET", "/health/ready");
+    // Nothing is ready before the first turn of the checks.
+    let deadline = Instant::now() + PATIENCE;
+    while !ready().0.starts_with("http/1.1 200 ok") {
+        assert!(Instant::now() < deadline, "it is never ready");
+    }
+    assert_eq!(json(&ready().1)["status"], "ready");
+    let (head, body) = request(port, "GET", "/health/live");
+    assert!(head.starts_with("http/1.1 200 ok"), "{head}");
+    assert_eq!(json(&body)["status"], "alive");
+
+    child.terminate();
+    let output = child.finish();
+    assert_eq!(output.status.code(), Some(0), "{}", output.stderr);
+    assert!(output.stderr.contains("orders shutdown: SIGTERM"), "{}", output.stderr);
+    assert!(output.stderr.contains("exit code 0"), "{}", output.stderr);
 }
 
 #[test]
