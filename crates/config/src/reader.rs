@@ -204,11 +204,7 @@ impl<'a> Reader<'a> {
     fn text(&mut self, field: &Field) -> Text<'a> {
         let found = match self.locate_any(field) {
             Ok(Some(found)) => found,
-            Ok(None) => {
-                let is_default = matches!(field.presence, Presence::Default(_));
-                self.note(field, if is_default { Source::Default } else { Source::Unset });
-                return Text::Unset;
-            }
+            Ok(None) => return self.unset(field),
             Err(Reported) => return Text::Broken,
         };
         let text = if found.is_file {
@@ -216,15 +212,16 @@ impl<'a> Reader<'a> {
         } else {
             self.text_of_variable(field, found)
         };
-        let Ok(text) = text else { return Text::Broken };
+        let Ok((text, source)) = text else { return Text::Broken };
+        if text.is_empty() && field.empty == Empty::Unset {
+            return self.unset(field);
+        }
+        self.note(field, source);
         if !field.form.quotable && !text.is_empty() {
             self.unquotable.push(text.clone().into_owned());
         }
         match field.empty {
-            _ if !text.is_empty() => Text::Set(text, found),
-            Empty::Allow => Text::Set(text, found),
-            Empty::Unset => Text::Unset,
-            Empty::Deny => {
+            Empty::Deny if text.is_empty() => {
                 let what = if found.is_file { "names a file that is empty" } else { "is empty" };
                 let reason = match field.presence {
                     Presence::Required => what.to_owned(),
@@ -236,25 +233,38 @@ impl<'a> Reader<'a> {
                 self.keep(found, reason, None, field.expected());
                 Text::Broken
             }
+            Empty::Deny | Empty::Allow | Empty::Unset => Text::Set(text, found),
         }
     }
 
-    fn text_of_variable(&mut self, field: &Field, found: Found) -> Result<Cow<'a, str>, Reported> {
-        let variable = self.variable(found);
-        self.note(field, variable.line.map_or(Source::Environment, Source::Dotenv));
-        variable.value.to_str().map(Cow::Borrowed).ok_or_else(|| {
-            self.keep(found, "is not UTF-8".to_owned(), None, field.expected());
-            Reported
-        })
+    fn unset(&mut self, field: &Field) -> Text<'a> {
+        let is_default = matches!(field.presence, Presence::Default(_));
+        self.note(field, if is_default { Source::Default } else { Source::Unset });
+        Text::Unset
     }
 
-    fn text_of_file(&mut self, field: &Field, found: Found) -> Result<Cow<'a, str>, Reported> {
+    fn text_of_variable(
+        &mut self,
+        field: &Field,
+        found: Found,
+    ) -> Result<(Cow<'a, str>, Source), Reported> {
+        let variable = self.variable(found);
+        let source = variable.line.map_or(Source::Environment, Source::Dotenv);
+        let text = variable.value.to_str().ok_or_else(|| {
+            self.keep(found, "is not UTF-8".to_owned(), None, field.expected());
+            Reported
+        })?;
+        Ok((Cow::Borrowed(text), source))
+    }
+
+    fn text_of_file(
+        &mut self,
+        field: &Field,
+        found: Found,
+    ) -> Result<(Cow<'a, str>, Source), Reported> {
         let path = PathBuf::from(&self.variable(found).value);
         let why = match file::read(&path) {
-            Ok(text) => {
-                self.note(field, Source::File(path));
-                return Ok(Cow::Owned(without_line_break(text)));
-            }
+            Ok(text) => return Ok((Cow::Owned(without_line_break(text)), Source::File(path))),
             Err(_) if path.as_os_str().is_empty() => None,
             Err(Unreadable::Missing) => Some("does not exist"),
             Err(Unreadable::Other(why)) => Some(why),

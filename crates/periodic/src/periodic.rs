@@ -161,7 +161,7 @@ impl Periodic {
     }
 
     /// After `n` runs in a row that did not end well, puts the next tick `backoff(n)` after the end of the last one, if that is later
-    /// than the period would.
+    /// than the period would. A run that was [queued](Overlap::Queue) meanwhile is skipped.
     pub fn backoff(self, backoff: impl Fn(u32) -> Duration + Send + 'static) -> Periodic {
         Periodic { backoff: Some(Box::new(backoff)), ..self }
     }

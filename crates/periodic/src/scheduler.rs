@@ -256,6 +256,11 @@ where
         }
         if let (Some(failures), Some(backoff)) = (failures, &self.manner.backoff) {
             self.timetable.hold(now, backoff(failures));
+            // A run that waited for this one to end would come before the backoff is over.
+            if self.queued.take().is_some() {
+                self.shared.stats().skipped += 1;
+                events::skipped(&self.manner.name);
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// What a schedule has done so far. Every tick is counted once: as a run that was started, or as skipped, or as missed.
+/// What a schedule has done so far. Every tick is counted once: as a run that was started, or as skipped, or as missed; but for
+/// those that pass while it is paused, and one that is queued when it is stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

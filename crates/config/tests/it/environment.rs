@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use underpin_config::{Config, Env};
+use underpin_config::{Config, Env, Source};
 
 use super::{lines, problems};
 
@@ -71,9 +71,10 @@ fn a_former_name_may_stand_beside_the_new_one_only_with_the_same_value() {
 
 #[test]
 fn an_empty_text_can_be_a_value_or_nothing() {
-    let settings =
-        Settings::load_from(Env::from([("APP_MOTTO", ""), ("APP_TITLE", "")])).unwrap().value;
-    assert_eq!((settings.motto.as_str(), settings.title.as_str()), ("", "x"));
+    let loaded = Settings::load_from(Env::from([("APP_MOTTO", ""), ("APP_TITLE", "")])).unwrap();
+    assert_eq!((loaded.value.motto.as_str(), loaded.value.title.as_str()), ("", "x"));
+    let sources: Vec<_> = loaded.sources.iter().map(|(_, source)| source).collect();
+    assert_eq!(sources, [&Source::Default, &Source::Environment, &Source::Default]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use underpin_periodic::every;
+use underpin_periodic::{Overlap, every};
 
 use crate::{Log, SECOND, pass};
 
@@ -70,4 +70,26 @@ async fn backoff_holds_the_next_run_back_until_one_ends_well() {
     drop(schedule);
     // 1, then 2, 4 and 8 s after a failure, then every second again.
     assert_eq!(log.starts(begun), [1_000, 3_000, 7_000, 15_000, 16_000, 17_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn backoff_holds_back_what_is_queued_too() {
+    let log = Log::default();
+    let begun = Instant::now();
+    let copy = log.clone();
+    let schedule =
+        every(SECOND).overlap(Overlap::Queue).backoff(|_| SECOND * 10).spawn(move |_| {
+            let run = copy.clone().run(Duration::from_millis(1_500));
+            async move {
+                run.await;
+                Err("down")
+            }
+        });
+    pass(12_000).await;
+    // The tick at 2 s waits for the run that fails at 2.5 s, and must not follow it at once.
+    assert_eq!(log.starts(begun), [1_000]);
+    assert_eq!(schedule.stats().skipped, 1);
+    pass(1_000).await;
+    assert_eq!(log.starts(begun), [1_000, 12_500]);
+    drop(schedule);
 }

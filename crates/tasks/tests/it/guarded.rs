@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, future::pending, time::Duration};
 
-use tokio::{sync::oneshot, task::yield_now, time::sleep};
+use tokio::{sync::oneshot, task::yield_now, time::sleep}; // sleep-ok: time is paused
 use underpin_tasks::{Failure, each};
 
 const LIMIT: Duration = Duration::from_secs(2);
