@@ -45,6 +45,11 @@ mod tracing_events {
         tracing::error!(target: "shutdown", task, %started_at, "task panicked");
     }
 
+    #[cfg(feature = "hyper")]
+    pub(crate) fn accept_failed(error: &std::io::Error) {
+        tracing::error!(target: "shutdown", %error, "accept failed");
+    }
+
     pub(crate) fn dropped(cleanups: usize) {
         tracing::warn!(target: "shutdown", cleanups, "dropped without `complete`: cleanups were not run");
     }
@@ -65,6 +70,8 @@ mod tracing_events {
     pub(crate) fn cleanup_ended(_: &CleanupReport) {}
     pub(crate) fn done(_: &Report) {}
     pub(crate) fn task_panicked(_: &str, _: &Location<'_>) {}
+    #[cfg(feature = "hyper")]
+    pub(crate) fn accept_failed(_: &std::io::Error) {}
     pub(crate) fn dropped(_: usize) {}
 }
 

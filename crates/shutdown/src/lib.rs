@@ -21,9 +21,13 @@ mod app;
 #[cfg(all(unix, feature = "app"))]
 mod signals;
 
+#[cfg(feature = "hyper")]
+mod serve;
 #[cfg(feature = "tower")]
 mod tower;
 
+#[cfg(feature = "hyper")]
+pub use crate::serve::{ConnectionInfo, Serve, serve};
 #[cfg(feature = "tower")]
 pub use crate::tower::{HttpBody, HttpFuture, HttpLayer, HttpService};
 #[cfg(all(unix, feature = "app"))]

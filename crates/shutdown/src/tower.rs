@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
+    Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 use http_body::{Body, Frame, SizeHint};
@@ -105,7 +105,11 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> HttpFuture<S::Future> {
         let version = request.version();
         let is_grpc = is_grpc(request.headers());
-        let guard = self.tracker.admit().ok();
+        let guard = self
+            .tracker
+            .admit()
+            .ok()
+            .or_else(|| is_welcome(request.extensions()).then(|| self.tracker.track()));
         let inner = guard.is_some().then(|| {
             request.extensions_mut().insert(self.shutdown.clone());
             self.inner.call(request)
@@ -131,11 +135,25 @@ where
             }
             None => (refusal(*this.is_grpc), true),
         };
-        if is_leaving && *this.version <= Version::HTTP_11 {
+        // An upgrade needs this header for itself.
+        let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if is_leaving && *this.version <= Version::HTTP_11 && !is_upgrade {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Poll::Ready(Ok(response))
     }
+}
+
+/// Whether the client could not know that the service is draining: the server of this crate asks them to leave by itself, and passes on
+/// only what was on its way.
+#[cfg(feature = "hyper")]
+fn is_welcome(extensions: &Extensions) -> bool {
+    extensions.get::<crate::ConnectionInfo>().is_some()
+}
+
+#[cfg(not(feature = "hyper"))]
+fn is_welcome(_: &Extensions) -> bool {
+    false
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

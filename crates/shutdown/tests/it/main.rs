@@ -15,5 +15,7 @@ mod app;
 mod events;
 #[cfg(all(unix, feature = "app"))]
 mod process;
+#[cfg(feature = "hyper")]
+mod serve;
 #[cfg(feature = "tower")]
 mod tower;

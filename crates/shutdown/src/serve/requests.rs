@@ -1,0 +1,132 @@
+//! The requests of a connection, on their way from hyper to a service and back.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::activity::{Activity, Exchange};
+
+/// Where a request came from: in the extensions of every request that [`serve`](crate::serve()) serves.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionInfo {
+    peer: SocketAddr,
+}
+
+impl ConnectionInfo {
+    /// The other end of the connection: the client, or the proxy in front of us.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+}
+
+/// What hyper calls.
+pub(super) struct Requests<S> {
+    service: S,
+    activity: Arc<Activity>,
+}
+
+pin_project! {
+    /// A request that waits for the service to be ready, then for its response.
+    pub(super) struct Answer<S>
+    where
+        S: Service<Request<Incoming>>,
+    {
+        service: S,
+        request: Option<Request<Incoming>>,
+        #[pin]
+        future: Option<S::Future>,
+        exchange: Option<Exchange>,
+        version: Version,
+        is_connect: bool,
+    }
+}
+
+pin_project! {
+    /// A response's body, which is in flight until its end.
+    pub(super) struct Answered<B> {
+        #[pin]
+        body: B,
+        _exchange: Exchange,
+    }
+}
+
+impl<S> Requests<S> {
+    pub(super) fn new(service: S, activity: Arc<Activity>) -> Requests<S> {
+        Requests { service, activity }
+    }
+}
+
+impl<S, B> hyper::service::Service<Request<Incoming>> for Requests<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+{
+    type Response = Response<Answered<B>>;
+    type Error = S::Error;
+    type Future = Answer<S>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Answer<S> {
+        let exchange = Some(Exchange::begin(&self.activity));
+        request.extensions_mut().insert(ConnectionInfo { peer: self.activity.peer() });
+        let (version, is_connect) = (request.version(), request.method() == Method::CONNECT);
+        let (service, request) = (self.service.clone(), Some(request));
+        Answer { service, request, future: None, exchange, version, is_connect }
+    }
+}
+
+impl<S, B> Future for Answer<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+{
+    type Output = Result<Response<Answered<B>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if this.request.is_some() {
+            ready!(this.service.poll_ready(cx))?;
+            this.future.set(this.request.take().map(|request| this.service.call(request)));
+        }
+        let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
+        let mut response = ready!(future.poll(cx))?;
+        let Some(exchange) = this.exchange.take() else { return Poll::Pending };
+        let (activity, status) = (exchange.activity(), response.status());
+        if *this.version > Version::HTTP_11 {
+            if *this.is_connect && status.is_success() {
+                activity.tunnelled();
+            }
+        // An upgrade needs this header for itself, and HTTP/2 forbids it (RFC 9113, section 8.2.2).
+        } else if activity.shutdown().is_stopping() && status != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Poll::Ready(Ok(response.map(|body| Answered { body, _exchange: exchange })))
+    }
+}
+
+impl<B: Body> Body for Answered<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
