@@ -81,7 +81,7 @@ impl Activity {
         self.has_served.load(Relaxed)
     }
 
-    /// Whether bytes came or went since the last time.
+    /// Whether bytes came since the last time.
     pub(super) fn take_moved(&self) -> bool {
         self.has_moved.load(Relaxed) && self.has_moved.swap(false, Relaxed)
     }
@@ -92,14 +92,8 @@ impl Activity {
         self.has_moved.store(true, Relaxed);
     }
 
-    /// Bytes went, or could not, because the client takes none.
-    pub(super) fn sent(&self, is_stuck: bool) {
-        self.flushed(is_stuck);
-        self.has_moved.store(true, Relaxed);
-    }
-
-    /// Nothing may have moved, for hyper flushes whenever it is polled.
-    pub(super) fn flushed(&self, is_stuck: bool) {
+    /// The client does not take what it is sent.
+    pub(super) fn stuck(&self, is_stuck: bool) {
         self.is_stuck.store(is_stuck, Relaxed);
     }
 
@@ -126,7 +120,6 @@ impl Exchange {
     pub(super) fn begin(activity: &Arc<Activity>) -> Exchange {
         activity.requests.fetch_add(1, Relaxed);
         activity.has_served.store(true, Relaxed);
-        activity.has_part.store(false, Relaxed);
         Exchange(activity.clone())
     }
 
@@ -137,7 +130,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        // What came in the meantime was this request's body.
+        // What came was this request.
         self.0.has_part.store(false, Relaxed);
         self.0.requests.fetch_sub(1, Relaxed);
     }

@@ -68,8 +68,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Io<T> {
         }
     }
 
-    fn note<R>(&self, written: Poll<R>) -> Poll<R> {
-        self.activity.sent(written.is_pending());
+    fn noted<R>(&self, written: Poll<R>) -> Poll<R> {
+        self.activity.stuck(written.is_pending());
         written
     }
 }
@@ -104,7 +104,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Io<T> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.note(written)
+        self.noted(written)
     }
 
     fn poll_write_vectored(
@@ -113,7 +113,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Io<T> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.note(written)
+        self.noted(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -122,8 +122,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Io<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.activity.flushed(flushed.is_pending());
-        flushed
+        self.noted(flushed)
     }
 
     /// Closes our half, and reads on until the client has closed its own.

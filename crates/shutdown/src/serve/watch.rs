@@ -105,8 +105,8 @@ impl Watch {
             Doing::Receiving if protocol == Protocol::Http2 => Doing::Nothing,
             doing => doing,
         };
-        // A head that comes byte by byte has no more time than another, and a goodbye is not put off by a few frames.
-        let has_moved = self.activity.take_moved() && !self.is_retired;
+        // A head that comes byte by byte has no more time than another, and frames do not put off the end of a drain.
+        let has_moved = self.activity.take_moved() && self.draining_since.is_none();
         if doing != self.doing || (has_moved && doing == Doing::Nothing) {
             self.doing = doing;
             self.since = Instant::now();

@@ -22,6 +22,8 @@ use underpin_shutdown::{ConnectionInfo, HttpService, Phase, Shutdown, Stopped};
 use crate::virtual_time::{pass, secs};
 
 pub(super) const BIG: usize = 16 * 1024 * 1024;
+/// No more than hyper takes at once, so that the service is done with it before the client has it.
+pub(super) const MEDIUM: usize = 400 * 1024;
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
@@ -50,7 +52,6 @@ impl Service<Request<Incoming>> for Routes {
 }
 
 async fn answer(request: Request<Incoming>) -> Answer {
-    let shutdown = request.extensions().get::<Shutdown>().expect("the layer's").clone();
     let path = request.uri().path().to_owned();
     match path.as_str() {
         "/peer" => {
@@ -62,6 +63,7 @@ async fn answer(request: Request<Incoming>) -> Answer {
             text("slow")
         }
         "/big" => text(vec![b'x'; BIG]),
+        "/medium" => text(vec![b'x'; MEDIUM]),
         "/echo" => text(request.into_body().collect().await.expect("a body").to_bytes()),
         // Does not read the body.
         "/early" => {
@@ -69,10 +71,14 @@ async fn answer(request: Request<Incoming>) -> Answer {
             *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
             response
         }
-        "/events" => Response::new(Events(Some(shutdown.at(Phase::Draining))).boxed_unsync()),
-        "/upgrade" => upgrade(request, &shutdown),
+        "/events" => Response::new(Events(Some(draining(&request))).boxed_unsync()),
+        "/upgrade" => upgrade(request),
         _ => text("hello"),
     }
+}
+
+fn draining(request: &Request<Incoming>) -> Stopped {
+    request.extensions().get::<Shutdown>().expect("the layer's").at(Phase::Draining)
 }
 
 fn text(body: impl Into<Bytes>) -> Answer {
@@ -80,8 +86,8 @@ fn text(body: impl Into<Bytes>) -> Answer {
 }
 
 /// Goes over to a protocol that says `bye` two seconds after draining began.
-fn upgrade(request: Request<Incoming>, shutdown: &Shutdown) -> Answer {
-    let draining = shutdown.at(Phase::Draining);
+fn upgrade(request: Request<Incoming>) -> Answer {
+    let draining = draining(&request);
     let is_connect = request.method() == Method::CONNECT;
     drop(tokio::spawn(async move {
         let upgraded = hyper::upgrade::on(request).await.expect("an upgrade");

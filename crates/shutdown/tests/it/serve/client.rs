@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 pub(super) struct Client(TcpStream);
@@ -19,6 +19,13 @@ pub(super) struct Response {
 impl Client {
     pub(super) async fn connect(address: SocketAddr) -> Client {
         Client(TcpStream::connect(address).await.expect("it listens"))
+    }
+
+    /// One that lets the server send as little as possible before it reads.
+    pub(super) async fn narrow(address: SocketAddr) -> Client {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(1).expect("the kernel's minimum");
+        Client(socket.connect(address).await.expect("it listens"))
     }
 
     /// Sends nothing further.

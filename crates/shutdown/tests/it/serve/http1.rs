@@ -1,9 +1,14 @@
 //! Who is served on HTTP/1, and how they are asked to leave.
 
-use tokio::time::Instant;
-use underpin_shutdown::{Phase, Plan};
+use tokio::{net::TcpListener, time::Instant};
+use underpin_shutdown::{Phase, Plan, Reason, Shutdown, serve};
 
-use super::{Served, app::BIG, client::Client, run, with_lame_duck};
+use super::{
+    Served,
+    app::{BIG, MEDIUM, Routes, app},
+    client::Client,
+    run, with_lame_duck,
+};
 use crate::virtual_time::{pass, secs};
 
 #[test]
@@ -222,6 +227,54 @@ fn slow_reader_gets_all_of_its_response() {
         served.stop();
         pass(secs(10)).await;
         assert_eq!(client.response().await.body.len(), BIG);
+    });
+}
+
+#[test]
+fn response_that_is_stuck_in_the_server_is_no_idle_connection() {
+    run(async {
+        let served = Served::start(Plan::new()).await;
+        let mut client = Client::narrow(served.address).await;
+        client.request("/medium").await;
+        pass(secs(1)).await;
+        served.stop();
+        pass(secs(10)).await;
+        assert_eq!(client.response().await.body.len(), MEDIUM);
+    });
+}
+
+#[test]
+fn routes_outside_of_the_layer_say_goodbye_as_well() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let shutdown = Shutdown::new(with_lame_duck());
+        drop(tokio::spawn(serve(listener, Routes, &shutdown).into_future()));
+        drop(tokio::spawn(shutdown.clone().complete()));
+        let mut client = Client::connect(address).await;
+        assert!(!client.get("/").await.says_close());
+        shutdown.trigger(Reason::Requested("the test".into()));
+        assert!(client.get("/").await.says_close());
+    });
+}
+
+#[test]
+fn server_ends_with_its_last_connection() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let shutdown = Shutdown::new(Plan::new());
+        let server = tokio::spawn(serve(listener, app(&shutdown), &shutdown).into_future());
+        drop(tokio::spawn(shutdown.clone().complete()));
+        let mut client = Client::connect(address).await;
+        client.request("/slow").await;
+        pass(secs(1)).await;
+        shutdown.trigger(Reason::Requested("the test".into()));
+        pass(secs(1)).await;
+        assert!(!server.is_finished());
+        client.response().await;
+        drop(client);
+        server.await.expect("no panic").expect("no error");
     });
 }
 

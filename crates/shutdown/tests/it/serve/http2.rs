@@ -1,5 +1,7 @@
 //! Who is served on HTTP/2, and how they are asked to leave.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
@@ -141,6 +143,22 @@ fn client_that_never_confirms_the_goodbye_does_not_hold_up_the_stop() {
         served.stop();
         assert!(served.stopped().await <= 1010);
         client.gone().await;
+    });
+}
+
+#[test]
+fn client_that_pings_instead_of_leaving_does_not_hold_up_the_stop() {
+    run(async {
+        let served = Served::start(Plan::new()).await;
+        let mut client = Client::connect(served.address).await;
+        client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+        client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
+        served.stop();
+        for _ in 0..3 {
+            client.send([0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]).await;
+            pass(Duration::from_millis(450)).await;
+        }
+        assert!(served.stopped().await <= 1550);
     });
 }
 
