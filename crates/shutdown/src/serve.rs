@@ -38,6 +38,9 @@ pub use self::requests::ConnectionInfo;
 /// How long to wait when the process has no descriptor left for another connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
+/// Keeps a limit of `Duration::MAX`, which is none, from overflowing the clock.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Serves HTTP/1 and HTTP/2 on a listener until the shutdown is draining and every connection has come to its end.
 ///
 /// `service` is any [`tower` service](Service) over hyper's request body that can be cloned: an axum `Router`, tonic's `Routes`. Put
@@ -137,13 +140,13 @@ impl<S, H> Serve<S, H> {
 
     /// How long the [handshake](Serve::handshake) may take, and then, from its first byte on, the preface of HTTP/2: 5 s unless set.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Serve<S, H> {
-        self.limits.handshake = timeout;
+        self.limits.handshake = timeout.min(YEAR);
         self
     }
 
     /// How long the head of an HTTP/1 request may take from its first byte on, however steadily it comes in: 30 s unless set.
     pub fn header_timeout(mut self, timeout: Duration) -> Serve<S, H> {
-        self.limits.header = timeout;
+        self.limits.header = timeout.min(YEAR);
         self
     }
 
@@ -151,14 +154,14 @@ impl<S, H> Serve<S, H> {
     ///
     /// It has to be more than what the balancer allows, for who closes first loses no request.
     pub fn idle_timeout(mut self, timeout: Duration) -> Serve<S, H> {
-        self.limits.idle = timeout;
+        self.limits.idle = timeout.min(YEAR);
         self
     }
 
     /// How long a connection without a request is kept when the service is draining: 500 ms unless set. It has to cover
     /// a client's round trip.
     pub fn linger(mut self, linger: Duration) -> Serve<S, H> {
-        self.limits.linger = linger;
+        self.limits.linger = linger.min(YEAR);
         self
     }
 }

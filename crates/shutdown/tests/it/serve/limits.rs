@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use tokio::{net::TcpListener, time::Instant};
-use underpin_shutdown::{Plan, Reason, Shutdown, serve};
+use underpin_shutdown::{Plan, Reason, Serve, Shutdown, serve};
 
-use super::{Served, app::app, client::Client, run};
+use super::{
+    Served,
+    app::{App, app},
+    client::Client,
+    run,
+};
 use crate::virtual_time::{pass, secs};
 
 async fn time_until_gone(mut client: Client) -> u64 {
@@ -48,6 +53,23 @@ fn request_takes_as_long_as_it_takes() {
         let served = Served::with(Plan::new(), |serve| serve.idle_timeout(secs(1))).await;
         let mut client = Client::connect(served.address).await;
         assert!(client.get("/slow").await.is_ok());
+    });
+}
+
+#[test]
+fn limits_can_be_as_good_as_none() {
+    run(async {
+        let endless = |serve: Serve<App>| {
+            let serve = serve.idle_timeout(Duration::MAX).header_timeout(Duration::MAX);
+            serve.handshake_timeout(Duration::MAX)
+        };
+        let served = Served::with(Plan::new(), endless).await;
+        let mut client = Client::connect(served.address).await;
+        pass(secs(24 * 60 * 60)).await;
+        client.send("GET / HTTP/1.1\r\n").await;
+        pass(secs(24 * 60 * 60)).await;
+        client.send("host: test\r\n\r\n").await;
+        assert!(client.response().await.is_ok());
     });
 }
 
