@@ -18,6 +18,7 @@ const SYSTEM: &[System] = &[
     System { package: "python3-venv", probe: &["python3", "-c", "import ensurepip, venv"] },
     System { package: "nodejs", probe: &["node", "--version"] },
     System { package: "npm", probe: &["npm", "--version"] },
+    System { package: "nghttp2-client", probe: &["h2load", "--version"] },
 ];
 
 /// Python packages.
@@ -30,8 +31,8 @@ const PYTHON: &[&str] = &[
     "python-dotenv==1.2.4",
 ];
 
-/// Node packages.
-const NODE: &[&str] = &["ajv@8.20.0", "dotenv@18.0.10"];
+/// Node packages. undici 6 is the newest one for the Node.js 18 of Debian 12.
+const NODE: &[&str] = &["ajv@8.20.0", "dotenv@18.0.10", "undici@6.29.1"];
 
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let missing = system(sh)?;

@@ -60,9 +60,23 @@ impl Child {
     ///
     /// When it cannot be started.
     #[track_caller]
-    pub fn spawn(mut command: Command, within: Duration) -> Child {
+    pub fn spawn(command: Command, within: Duration) -> Child {
+        Child::spawn_with_stdin(command, Stdio::null(), within)
+    }
+
+    /// Starts a process that may run for `within`, with this as its standard input.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[track_caller]
+    pub fn spawn_with_stdin(
+        mut command: Command,
+        stdin: impl Into<Stdio>,
+        within: Duration,
+    ) -> Child {
         let name = command.get_program().display().to_string();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut process =
             command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let pid = Pid::from_child(&process);
@@ -92,7 +106,22 @@ impl Child {
     /// When the deadline passes or both streams end without such a line.
     #[track_caller]
     pub fn wait_for_line(&self, part: &str) -> String {
-        let found = self.shared.wait_until(self.deadline, |state| {
+        self.wait_for_line_until(part, self.deadline)
+    }
+
+    /// As [`wait_for_line`](Child::wait_for_line), of a process that may run for longer than this should take.
+    ///
+    /// # Panics
+    ///
+    /// When that time or the deadline passes, or both streams end without such a line.
+    #[track_caller]
+    pub fn wait_for_line_within(&self, part: &str, within: Duration) -> String {
+        self.wait_for_line_until(part, self.deadline.min(Instant::now() + within))
+    }
+
+    #[track_caller]
+    fn wait_for_line_until(&self, part: &str, deadline: Instant) -> String {
+        let found = self.shared.wait_until(deadline, |state| {
             let streams = [&state.stdout, &state.stderr];
             let line = streams.iter().find_map(|stream| line_with(&stream.bytes, part));
             match line {
@@ -113,6 +142,16 @@ impl Child {
     /// Asks the process to stop, with SIGTERM.
     pub fn terminate(&self) {
         let _ = kill_process(self.pid, Signal::TERM);
+    }
+
+    /// Stops the process where it is, with SIGSTOP, until [`resume`](Child::resume).
+    pub fn pause(&self) {
+        let _ = kill_process(self.pid, Signal::STOP);
+    }
+
+    /// Lets a paused process go on, with SIGCONT.
+    pub fn resume(&self) {
+        let _ = kill_process(self.pid, Signal::CONT);
     }
 
     /// Kills the process and everything in its group, with SIGKILL.

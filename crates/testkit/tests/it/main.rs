@@ -2,5 +2,7 @@
 
 #[cfg(unix)]
 mod child;
+#[cfg(unix)]
+mod rolling;
 mod skip;
 mod tools;
