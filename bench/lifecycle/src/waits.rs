@@ -16,13 +16,10 @@ use std::{
     time::Duration,
 };
 
-use measure::{Contender, Counting, print, run};
+use measure::{Contender, print, run};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use underpin_shutdown::{Phase, Plan, Shutdown};
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const BATCHES: usize = 101;
 const BATCH: Duration = Duration::from_millis(4);
@@ -35,7 +32,8 @@ struct Shared {
     make: Box<dyn Fn() -> Work>,
 }
 
-fn main() {
+/// Prints the tables.
+pub fn tables() {
     for threads in [1, 2] {
         table(&format!("in and out of flight, {threads} thread(s)"), guards(), threads);
     }
@@ -59,8 +57,7 @@ fn table(title: &str, contenders: Vec<Shared>, threads: usize) {
                 })
             })
             .collect();
-        let mut work = make();
-        figures.extend(run(vec![Contender::new(name, || work())], BATCHES, BATCH));
+        figures.extend(run(vec![Contender::new(name, make())], BATCHES, BATCH));
         stop.store(true, Ordering::Relaxed);
         for other in others {
             other.join().expect("it does not panic");
