@@ -3,5 +3,6 @@
 mod config;
 mod fault;
 mod health;
+mod lifecycle;
 mod lint_pack;
 mod orders;
