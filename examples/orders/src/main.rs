@@ -1,63 +1,61 @@
 //! The order service: what a user of these crates runs first and copies from.
 //!
 //! It loads its configuration with `underpin-config`, answers errors through `underpin-fault` and probes through
-//! `underpin-health`, stops by `underpin-shutdown`, and serves `/version`.
+//! `underpin-health`, repeats what must be repeated with `underpin-periodic`, and stops by `underpin-shutdown`.
 
+mod api;
+mod changes;
+mod demo;
+mod listener;
+mod order;
 mod rate;
 mod routes;
 mod settings;
+mod store;
+mod upkeep;
 
 use std::{
     io::{self, Write as _},
-    net::{Ipv4Addr, SocketAddr},
     process::{ExitCode, Termination as _},
 };
 
-use tokio::net::TcpListener;
 use underpin_config::Config as _;
 use underpin_fault::PanicHook;
-use underpin_health::Health;
-use underpin_shutdown::{App, Phase, Plan, Shutdown};
+use underpin_shutdown::App;
 
-use crate::{
-    routes::Version,
-    settings::{Environment, Settings},
-};
+use crate::{api::Until, listener::Inherited, settings::Settings};
+
+const USAGE: &str = "\
+usage: orders [api] [--until-eof]    serve HTTP; with --until-eof, until stdin ends
+       orders demo [ROUNDS]          replace two processes under load, so many times each";
 
 fn main() -> ExitCode {
     // First of all: from here on no signal is lost.
-    let app = App::new("orders").plan(Plan::detect());
-    if let Some(argument) = std::env::args_os().nth(1) {
-        return fail(2, &format!("orders takes no arguments, and {} is one", argument.display()));
+    let app = App::new("orders");
+    let inherited = Inherited::take();
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.display().to_string());
+    let arguments: Vec<String> = arguments.collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] | ["api"] => api(app, inherited, Until::Signal),
+        ["--until-eof"] | ["api", "--until-eof"] => api(app, inherited, Until::SignalOrEof),
+        ["demo"] => demo::main(app, demo::ROUNDS),
+        ["demo", rounds] => match rounds.parse() {
+            Ok(rounds @ 1..=1000) => demo::main(app, rounds),
+            _ => fail(2, &format!("{rounds:?} is no number of rounds from 1 to 1000\n{USAGE}")),
+        },
+        _ => {
+            fail(2, &format!("orders does not know what {:?} means\n{USAGE}", arguments.join(" ")))
+        }
     }
+}
+
+fn api(app: App, inherited: Inherited, until: Until) -> ExitCode {
     let settings = Settings::load_or_exit();
     if let Err(error) = PanicHook::new().install() {
         return fail(1, &format!("orders cannot report panics: {error}"));
     }
-    app.run(|shutdown| serve(settings, shutdown)).report()
-}
-
-async fn serve(settings: Settings, shutdown: Shutdown) -> io::Result<()> {
-    // A service on a developer's machine has no business on its network.
-    let host = match settings.app_env {
-        Environment::Development => Ipv4Addr::LOCALHOST,
-        Environment::Staging | Environment::Production => Ipv4Addr::UNSPECIFIED,
-    };
-    let address = SocketAddr::from((host, settings.port));
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        let what = format!("cannot listen on {address}: {error}: set PORT to another port");
-        io::Error::new(error.kind(), what)
-    })?;
-
-    let lifecycle = shutdown.clone();
-    let health = Health::new().gate("lifecycle", move || lifecycle.phase() == Phase::Running);
-    // Until the drain; what it answers from then on is fixed.
-    drop(health.run(shutdown.at(Phase::Draining).unit()));
-    let version = Version { service: settings.otel_service_name, environment: settings.app_env };
-    let routes = routes::routes(&version, &health, &shutdown);
-
-    tell(&format!("orders listens on http://{address}: try curl http://{address}/version"));
-    axum::serve(listener, routes).with_graceful_shutdown(shutdown.at(Phase::Draining).unit()).await
+    let plan = api::plan(&settings);
+    app.plan(plan).run(|shutdown| api::serve(settings, inherited, until, shutdown)).report()
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {

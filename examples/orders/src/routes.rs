@@ -1,38 +1,49 @@
 //! The HTTP routes, and what everything else gets.
 
+mod body;
+mod events;
+mod orders;
+mod version;
+
+use std::sync::Arc;
+
 use axum::{
     Router,
-    extract::State,
-    http::{Method, Uri, header},
-    response::IntoResponse,
+    http::{Method, Uri},
+    middleware::map_response,
+    response::Response,
     routing::get,
 };
 use underpin_fault::{Fault, Kind};
 use underpin_health::Health;
-use underpin_shutdown::Shutdown;
+use underpin_shutdown::{Shutdown, Tracker};
 
-use crate::settings::Environment;
+pub(crate) use self::version::Version;
+use crate::{changes::Changes, store::Store, tell};
 
-/// What `/version` tells.
-#[derive(Debug, Clone)]
-pub(crate) struct Version {
-    pub(crate) service: String,
-    pub(crate) environment: Environment,
+/// What the handlers work with.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) store: Store,
+    pub(crate) changes: Changes,
+    pub(crate) version: Version,
+    /// `WebSocket`s, which outlive their requests.
+    pub(crate) sockets: Tracker,
 }
 
-pub(crate) fn routes(version: &Version, health: &Health, shutdown: &Shutdown) -> Router {
+pub(crate) fn routes(service: Service, health: &Health, shutdown: &Shutdown) -> Router {
     Router::new()
-        .route("/version", get(show_version))
+        .route("/version", get(version::show))
+        .route("/orders", get(orders::list).post(orders::place))
+        .route("/orders/{id}", get(orders::show))
+        .route("/orders/{id}/events", get(events::follow))
         .fallback(no_such_page)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(version.to_json())
+        .with_state(service)
+        .layer(map_response(tell_of_bugs))
         .layer(shutdown.http_layer("http"))
         // Outside of the layer: probes have to answer to the end, and must not hold it up.
         .merge(health.router())
-}
-
-async fn show_version(State(document): State<String>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], document)
 }
 
 async fn no_such_page(uri: Uri) -> Fault {
@@ -49,9 +60,12 @@ async fn no_such_method(method: Method, uri: Uri) -> Fault {
         .with("path", uri.path())
 }
 
-impl Version {
-    fn to_json(&self) -> String {
-        let version = env!("CARGO_PKG_VERSION");
-        serde_json::json!({ "service": self.service, "version": version, "environment": self.environment.name() }).to_string()
+/// A client is told that there was an error, and the operator which one.
+async fn tell_of_bugs(response: Response) -> Response {
+    if let Some(fault) = response.extensions().get::<Arc<Fault>>()
+        && fault.kind().is_bug()
+    {
+        tell(&format!("{fault:#}"));
     }
+    response
 }

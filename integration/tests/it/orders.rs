@@ -175,11 +175,11 @@ fn a_port_in_use_is_said_with_the_fix() {
 }
 
 #[test]
-fn arguments_are_refused() {
+fn an_unknown_argument_is_refused_with_the_usage() {
     let dir = folder();
     let mut command = orders(&dir);
     command.arg("serve");
     let output = run(command, PATIENCE);
     assert_eq!(output.status.code(), Some(2));
-    assert!(output.stderr.contains("orders takes no arguments"), "{}", output.stderr);
+    assert!(output.stderr.contains("orders does not know what \"serve\" means"), "{}", output.stderr);
 }

@@ -1,0 +1,106 @@
+//! The service itself: what it is made of, in which order it starts, and in which it stops.
+
+use std::{error::Error, io, thread, time::Duration};
+
+use tokio::{net::TcpListener, task::spawn_blocking};
+use underpin_health::Health;
+use underpin_shutdown::{Phase, Plan, Reason, Shutdown};
+use underpin_tasks::{Failure, Nursery};
+
+use crate::{
+    changes::Changes,
+    listener::Inherited,
+    routes::{self, Service, Version},
+    settings::Settings,
+    store::Store,
+    tell, upkeep,
+};
+
+/// What ends the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    Signal,
+    /// Also the end of stdin, which is a pipe whose other end the parent holds: so a child does not outlive a parent that was killed.
+    SignalOrEof,
+}
+
+/// How long nobody may look for changes before the process counts as stuck.
+const MAX_SILENCE: Duration = Duration::from_secs(30);
+
+/// How long a stop may take, and how much of it everything is still accepted.
+pub(crate) fn plan(settings: &Settings) -> Plan {
+    let plan = Plan::detect();
+    settings.lame_duck.map_or(plan, |lame_duck| plan.lame_duck(lame_duck))
+}
+
+pub(crate) async fn serve(
+    settings: Settings,
+    inherited: Inherited,
+    until: Until,
+    shutdown: Shutdown,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    if until == Until::SignalOrEof {
+        stop_at_eof(&shutdown)?;
+    }
+    let started = shutdown.startup(start(&settings, inherited, &shutdown)).await;
+    let Ok(started) = started else { return Ok(()) };
+    let (listener, store) = started?;
+
+    let lifecycle = shutdown.clone();
+    let health = Health::new().gate("lifecycle", move || lifecycle.phase() == Phase::Running);
+    upkeep::start(&store, &health, &shutdown);
+    let changes = Changes::new(&store, &shutdown);
+    // Without this task streams fall silent and nobody hears of it, so its failure ends the process.
+    let tasks = vital_tasks(&shutdown);
+    tasks.spawn("changes", changes.clone().announce(health.heartbeat("changes", MAX_SILENCE)));
+    // Until the drain; what it answers from then on is fixed.
+    drop(health.run(shutdown.at(Phase::Draining).unit()));
+
+    let version = Version::new(&settings);
+    let sockets = shutdown.tracker("websockets");
+    let service = Service { store, changes, version, sockets };
+    let routes = routes::routes(service, &health, &shutdown);
+    let address = listener.local_addr()?;
+    tell(&format!("orders listens on http://{address}: try curl http://{address}/version"));
+    axum::serve(listener, routes)
+        .with_graceful_shutdown(shutdown.at(Phase::Draining).unit())
+        .await?;
+    Ok(())
+}
+
+/// What has to succeed before anybody is served.
+async fn start(
+    settings: &Settings,
+    inherited: Inherited,
+    shutdown: &Shutdown,
+) -> Result<(TcpListener, Store), Box<dyn Error + Send + Sync>> {
+    let listener = inherited.or_bind(settings).await?;
+    let folder = settings.data_dir.clone();
+    let store = spawn_blocking(move || Store::open(&folder)).await??;
+    let opened = store.clone();
+    shutdown.defer("database", move |_| async move { opened.close().await });
+    Ok((listener, store))
+}
+
+/// Tasks without which the service is not one.
+fn vital_tasks(shutdown: &Shutdown) -> Nursery {
+    let shutdown = shutdown.clone();
+    Nursery::new().on_outcome(move |outcome| match &outcome.result {
+        Ok(()) | Err(Failure::Cancelled) => {}
+        Err(failure) => {
+            let (task, error) = (outcome.name.clone(), failure.to_string().into());
+            shutdown.trigger(Reason::TaskFailed { task, error });
+        }
+    })
+}
+
+/// On a thread that nobody waits for: it blocks until there is an end.
+fn stop_at_eof(shutdown: &Shutdown) -> io::Result<()> {
+    let shutdown = shutdown.clone();
+    let wait = move || {
+        // An error is an end too.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        shutdown.trigger(Reason::Requested("the end of stdin".into()));
+    };
+    thread::Builder::new().name("orders-stdin".to_owned()).spawn(wait).map(drop)
+}

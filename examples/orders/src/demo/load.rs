@@ -1,0 +1,95 @@
+//! Clients that place and read orders without a pause longer than a blink.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::Value as Json;
+use tokio::time::{Instant, sleep};
+use underpin_tasks::Nursery;
+
+use super::{
+    client::{Answer, Client},
+    tally::Tally,
+};
+
+const CLIENTS: usize = 8;
+/// Between two requests on one connection. Far less than the lame duck, so that each connection is told to close.
+const PAUSE: Duration = Duration::from_millis(10);
+
+pub(super) struct Load {
+    clients: Nursery,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Load {
+    pub(super) fn start(address: SocketAddr, tally: &Arc<Tally>) -> Load {
+        let load = Load { clients: Nursery::new(), is_over: Arc::default() };
+        for _ in 0..CLIENTS {
+            let (tally, is_over) = (Arc::clone(tally), Arc::clone(&load.is_over));
+            load.clients.spawn("client", async move {
+                trade(&mut Client::new(address), &tally, &is_over).await;
+                Ok::<_, Infallible>(())
+            });
+        }
+        load
+    }
+
+    /// Lets every client finish its request.
+    pub(super) async fn stop(self) -> Result<(), &'static str> {
+        self.is_over.store(true, Ordering::Relaxed);
+        match self.clients.close().await.panicked {
+            0 => Ok(()),
+            _ => Err("a client has panicked"),
+        }
+    }
+}
+
+async fn trade(client: &mut Client, tally: &Tally, is_over: &AtomicBool) {
+    while !is_over.load(Ordering::Relaxed) {
+        if let Err(error) = trade_once(client, tally).await {
+            tally.failed(error);
+        }
+    }
+}
+
+/// Places an order, reads it, and reads those after it.
+async fn trade_once(client: &mut Client, tally: &Tally) -> io::Result<()> {
+    let id = place(client, tally).await?;
+    sleep(PAUSE).await;
+    for path in [format!("/orders/{id}"), format!("/orders?after={id}&limit=10")] {
+        let begun = Instant::now();
+        let answer = client.get(&path).await;
+        tally.answered(begun.elapsed());
+        expect(200, answer)?;
+        sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+/// Places an order, and keeps what the service said it has.
+pub(super) async fn place(client: &mut Client, tally: &Tally) -> io::Result<String> {
+    const ORDER: &str = r#"{"symbol":"ACME","side":"buy","quantity":1.5,"price":0}"#;
+    let begun = Instant::now();
+    let answer = client.post("/orders", ORDER).await;
+    tally.answered(begun.elapsed());
+    let order = expect(201, answer)?;
+    let id = order["id"].as_str().ok_or_else(|| io::Error::other("an order has no id"))?;
+    tally.acknowledged(id);
+    Ok(id.to_owned())
+}
+
+fn expect(status: u16, answer: io::Result<Answer>) -> io::Result<Json> {
+    let answer = answer?;
+    if answer.status != status {
+        return Err(io::Error::other(format!("status {}: {}", answer.status, answer.body)));
+    }
+    Ok(serde_json::from_str(&answer.body)?)
+}
