@@ -57,15 +57,11 @@ pub(crate) async fn serve(
     drop(health.run(shutdown.at(Phase::Draining).unit()));
 
     let version = Version::new(&settings);
-    let sockets = shutdown.tracker("websockets");
-    let service = Service { store, changes, version, sockets };
+    let service = Service { store, changes, version };
     let routes = routes::routes(service, &health, &shutdown);
     let address = listener.local_addr()?;
     tell(&format!("orders listens on http://{address}: try curl http://{address}/version"));
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(shutdown.at(Phase::Draining).unit())
-        .await?;
-    Ok(())
+    Ok(underpin_shutdown::serve(listener, routes, &shutdown).await?)
 }
 
 /// What has to succeed before anybody is served.

@@ -16,7 +16,7 @@ use axum::{
 };
 use underpin_fault::{Fault, Kind};
 use underpin_health::Health;
-use underpin_shutdown::{Shutdown, Tracker};
+use underpin_shutdown::Shutdown;
 
 pub(crate) use self::version::Version;
 use crate::{changes::Changes, store::Store, tell};
@@ -27,8 +27,6 @@ pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) changes: Changes,
     pub(crate) version: Version,
-    /// `WebSocket`s, which outlive their requests.
-    pub(crate) sockets: Tracker,
 }
 
 pub(crate) fn routes(service: Service, health: &Health, shutdown: &Shutdown) -> Router {

@@ -181,5 +181,9 @@ fn an_unknown_argument_is_refused_with_the_usage() {
     command.arg("serve");
     let output = run(command, PATIENCE);
     assert_eq!(output.status.code(), Some(2));
-    assert!(output.stderr.contains("orders does not know what \"serve\" means"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("orders does not know what \"serve\" means"),
+        "{}",
+        output.stderr
+    );
 }

@@ -20,7 +20,6 @@ use axum::{
 use futures_util::stream;
 use tokio::time::{sleep, timeout};
 use underpin_fault::{Fault, Kind, ResultExt as _};
-use underpin_shutdown::InFlight;
 
 use super::{
     Service,
@@ -52,10 +51,8 @@ pub(super) async fn follow(
     }
     let upgrade = upgrade.fault(Kind::InvalidArgument, "UPGRADE_FAILED")?;
     let feed = watch(&service, id).await?;
-    // Before the answer: after it the request is no longer in flight.
-    let in_flight = service.sockets.track();
     let upgrade = upgrade.max_message_size(LARGEST_MESSAGE);
-    Ok(upgrade.on_upgrade(move |socket| talk(socket, feed, in_flight)))
+    Ok(upgrade.on_upgrade(move |socket| talk(socket, feed)))
 }
 
 /// Some clients offer other upgrades with every request.
@@ -81,8 +78,8 @@ fn events(feed: Feed) -> Response {
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
-/// Sends what there is to tell until the client or the service leaves.
-async fn talk(mut socket: WebSocket, mut feed: Feed, _in_flight: InFlight) {
+/// Sends what there is to tell until the client or the service leaves; until then the connection counts as one in use.
+async fn talk(mut socket: WebSocket, mut feed: Feed) {
     let farewell = loop {
         let message = tokio::select! {
             news = feed.next() => match news {
