@@ -1,15 +1,23 @@
 //! The reference service as its operator and its clients see it: the real program, in a process of its own.
 
+mod demo;
+mod events;
+mod http;
+mod placing;
+mod processes;
+mod reading;
+
 use std::{
     fs,
-    io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     process::Command,
     time::{Duration, Instant},
 };
 
 use serde_json::Value as Json;
 use testkit::{Child, run};
+
+use self::http::{Answer, get, request};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -39,20 +47,16 @@ fn serve(mut command: Command) -> (Child, u16) {
     (child, port)
 }
 
-/// The head and the body of the answer to a request, as bytes came.
-fn request(port: u16, method: &str, path: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-    write!(stream, "{method} {path} HTTP/1.1\r\nhost: orders\r\nconnection: close\r\n\r\n")
-        .expect("it reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers and closes");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    (head.to_ascii_lowercase(), body.to_owned())
-}
-
 fn json(text: &str) -> Json {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
+}
+
+/// Nothing is ready before the first turn of the checks.
+fn wait_until_ready(port: u16) {
+    let deadline = Instant::now() + PATIENCE;
+    while get(port, "/health/ready").status != 200 {
+        assert!(Instant::now() < deadline, "it is never ready");
+    }
 }
 
 #[test]
@@ -89,12 +93,9 @@ fn six_mistakes_are_all_printed_and_the_exit_code_is_78() {
 fn nothing_set_serves_the_version() {
     let dir = folder();
     let (_child, port) = serve(orders(&dir));
-    let (head, body) = request(port, "GET", "/version");
-    assert!(
-        head.starts_with("http/1.1 200 ok\r\n") && head.contains("content-type: application/json"),
-        "{head}"
-    );
-    let version = json(&body);
+    let answer = get(port, "/version");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    let version = answer.json();
     assert_eq!(
         (version["service"].as_str(), version["environment"].as_str()),
         (Some("orders"), Some("development"))
@@ -106,22 +107,13 @@ fn nothing_set_serves_the_version() {
 fn errors_are_problem_documents_that_tell_nothing_of_the_inside() {
     let dir = folder();
     let (_child, port) = serve(orders(&dir));
-    let (head, body) = request(port, "GET", "/secret-path?secret=1");
-    assert!(head.starts_with("http/1.1 404 not found\r\n"), "{head}");
-    assert!(head.contains("content-type: application/problem+json"), "{head}");
-    let problem = json(&body);
-    assert_eq!(
-        (problem["status"].as_u64(), problem["code"].as_str()),
-        (Some(404), Some("NOT_FOUND"))
-    );
-    assert!(!body.contains("secret"), "{body}");
+    let answer = get(port, "/secret-path?secret=1");
+    assert_eq!((answer.status, answer.code()), (404, "NOT_FOUND".to_owned()));
+    assert!(!answer.body.contains("secret"), "{}", answer.body);
 
-    let (head, body) = request(port, "DELETE", "/version");
-    assert!(
-        head.starts_with("http/1.1 405 method not allowed\r\n") && head.contains("allow: get,head"),
-        "{head}"
-    );
-    assert_eq!(json(&body)["code"], "METHOD_NOT_ALLOWED");
+    let answer = request(port, "DELETE", "/version", &[], "");
+    assert_eq!((answer.status, answer.code()), (405, "METHOD_NOT_ALLOWED".to_owned()));
+    assert_eq!(answer.header("allow"), Some("GET,HEAD"));
 }
 
 #[test]
@@ -133,7 +125,7 @@ fn dotenv_counts_in_development_and_nowhere_else() {
         let mut command = orders(&dir);
         command.env("APP_ENV", profile);
         let (_child, port) = serve(command);
-        let version = json(&request(port, "GET", "/version").1);
+        let version = get(port, "/version").json();
         assert_eq!(
             (version["service"].as_str(), version["environment"].as_str()),
             (Some(name), Some(profile))
@@ -145,22 +137,28 @@ fn dotenv_counts_in_development_and_nowhere_else() {
 fn probes_answer_and_sigterm_ends_it_cleanly() {
     let dir = folder();
     let (child, port) = serve(orders(&dir));
-    let ready = || request(port, "GET", "/health/ready");
-    // Nothing is ready before the first turn of the checks.
-    let deadline = Instant::now() + PATIENCE;
-    while !ready().0.starts_with("http/1.1 200 ok") {
-        assert!(Instant::now() < deadline, "it is never ready");
-    }
-    assert_eq!(json(&ready().1)["status"], "ready");
-    let (head, body) = request(port, "GET", "/health/live");
-    assert!(head.starts_with("http/1.1 200 ok"), "{head}");
-    assert_eq!(json(&body)["status"], "alive");
+    wait_until_ready(port);
+    assert_eq!(get(port, "/health/ready").json()["status"], "ready");
+    let Answer { status, body, .. } = get(port, "/health/live");
+    assert_eq!((status, json(&body)["status"].as_str()), (200, Some("alive")));
 
     child.terminate();
     let output = child.finish();
     assert_eq!(output.status.code(), Some(0), "{}", output.stderr);
     assert!(output.stderr.contains("orders shutdown: SIGTERM"), "{}", output.stderr);
     assert!(output.stderr.contains("exit code 0"), "{}", output.stderr);
+    // What was started last has ended before what it works with was closed.
+    let ended = |what: &str| {
+        output.stderr.find(what).unwrap_or_else(|| panic!("no {what}: {}", output.stderr))
+    };
+    assert!(
+        ended("http  ") < ended("periodic tasks") && ended("periodic tasks") < ended("database")
+    );
+    assert!(
+        output.stderr.lines().filter(|line| line.ends_with(", ok")).count() == 2,
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use axum::{
     extract::{
         State,
         ws::{
-            CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code,
+            CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code,
             rejection::WebSocketUpgradeRejection,
         },
     },
@@ -85,15 +85,16 @@ async fn talk(mut socket: WebSocket, mut feed: Feed) {
             news = feed.next() => match news {
                 Some(News::Update(update)) => match serde_json::to_string(&*update) {
                     Ok(json) => Message::text(json),
-                    Err(_) => break close_code::ERROR,
+                    Err(_) => break Some(close_code::ERROR),
                 },
-                Some(News::Goodbye) => break close_code::AWAY,
-                None => break close_code::ERROR,
+                Some(News::Goodbye) => break Some(close_code::AWAY),
+                None => break Some(close_code::ERROR),
             },
             received = socket.recv() => match received {
+                Some(Ok(Message::Close(_))) => break None,
                 // Pings are answered by the library; nothing else is expected.
-                Some(Ok(Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => continue,
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => continue,
+                Some(Err(_)) | None => return,
             },
             () = sleep(KEEP_ALIVE) => Message::Ping(Bytes::new()),
         };
@@ -101,12 +102,14 @@ async fn talk(mut socket: WebSocket, mut feed: Feed) {
             return;
         }
     };
-    let close = Message::Close(Some(CloseFrame { code: farewell, reason: "".into() }));
-    let goodbye = async {
-        socket.send(close).await?;
-        // The client answers with a close of its own, and then the line ends.
+    let end = async {
+        if let Some(code) = farewell {
+            let close = CloseFrame { code, reason: Utf8Bytes::default() };
+            socket.send(Message::Close(Some(close))).await?;
+        }
+        // Reading on sends the answer to a close, and waits for the answer to ours.
         while let Some(Ok(_)) = socket.recv().await {}
         Ok::<_, axum::Error>(())
     };
-    let _ = timeout(PATIENCE, goodbye).await;
+    let _ = timeout(PATIENCE, end).await;
 }

@@ -1,0 +1,77 @@
+//! `orders demo`, as somebody sees it who tries the thing out.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use testkit::{Child, full_or, run};
+
+use super::{folder, orders};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn demo(rounds: u32) -> std::process::Command {
+    let mut command = orders(&folder());
+    command.current_dir("/").args(["demo", &rounds.to_string()]);
+    command
+}
+
+#[test]
+fn the_demo_restarts_under_load_and_nobody_notices() {
+    let rounds = full_or(20, 2);
+    let output = run(demo(rounds), PATIENCE * 3);
+    assert_eq!(output.status.code(), Some(0), "{}{}", output.stdout, output.stderr);
+    assert!(
+        output.stdout.contains(&format!("restart {} of {}", 2 * rounds, 2 * rounds)),
+        "{}",
+        output.stdout
+    );
+    assert!(output.stdout.ends_with("\nNobody noticed.\n"), "{}", output.stdout);
+    assert!(output.stdout.contains("ok   failures    0\n"), "{}", output.stdout);
+    // Not a terminal, so nothing is drawn over.
+    assert!(!output.stdout.contains('\r') && !output.stdout.contains('\x1b'));
+}
+
+/// The process that a line is about.
+fn process(line: &str) -> Pid {
+    let id = line.split_once("process ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+    id.and_then(Pid::from_raw).unwrap_or_else(|| panic!("no process in {line}"))
+}
+
+#[test]
+fn its_processes_do_not_outlive_it_when_it_is_killed() {
+    let child = Child::spawn(demo(1), PATIENCE);
+    child.wait_for_line("restart 1 of 2");
+    let printed = child.wait_for_line("restart 1 of 2");
+    let survivor = process(&printed);
+    let demo =
+        Pid::from_raw(i32::try_from(child.pid()).expect("it is small")).expect("it is not zero");
+    // Itself and not its group: nobody else is told.
+    kill_process(demo, Signal::KILL).expect("it runs");
+    let deadline = Instant::now() + PATIENCE;
+    while test_kill_process(survivor).is_ok() {
+        assert!(Instant::now() < deadline, "process {survivor:?} is still there");
+        std::thread::sleep(Duration::from_millis(20)); // sleep-ok: nobody tells a stranger that a process has ended
+    }
+}
+
+#[test]
+fn an_interrupt_ends_the_demo_and_its_processes() {
+    let child = Child::spawn(demo(100), PATIENCE);
+    let served = process(&child.wait_for_line("serves"));
+    child.terminate();
+    let output = child.finish();
+    assert_eq!(output.status.code(), Some(1), "{}{}", output.stdout, output.stderr);
+    assert!(output.stderr.contains("interrupted: SIGTERM"), "{}", output.stderr);
+    assert!(test_kill_process(served).is_err(), "process {served:?} is still there");
+}
+
+#[test]
+fn rounds_are_a_number() {
+    for wrong in ["0", "-1", "many", "1001"] {
+        let mut command = orders(&folder());
+        command.current_dir("/").args(["demo", wrong]);
+        let output = run(command, PATIENCE);
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+        assert!(output.stderr.contains("usage: orders"), "{}", output.stderr);
+    }
+}
