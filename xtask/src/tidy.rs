@@ -6,6 +6,7 @@ mod budgets;
 mod calls;
 mod changelog;
 mod dependencies;
+mod kubernetes;
 mod layers;
 mod linked;
 mod manifest;
@@ -50,6 +51,7 @@ const RULES: &[(&str, Check)] = &[
     ("lints are expected, not allowed", source::expect_not_allow),
     ("no test sleeps without a reason", sleeps::check),
     ("no call that one of our crates replaces", calls::check),
+    ("a stop on Kubernetes is over before the kill", kubernetes::check),
     ("no path of somebody's machine", prose::check),
 ];
 

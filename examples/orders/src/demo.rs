@@ -7,6 +7,7 @@ mod board;
 mod client;
 mod fleet;
 mod load;
+mod table;
 mod tally;
 mod watchers;
 
@@ -14,7 +15,7 @@ use std::{
     collections::BTreeSet,
     error::Error,
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -23,11 +24,7 @@ use tokio::time::sleep;
 use underpin_shutdown::{App, Phase, Shutdown};
 
 use self::{
-    board::{Board, Row},
-    client::Client,
-    fleet::{Exit, Fleet},
-    load::Load,
-    tally::Tally,
+    board::Board, client::Client, fleet::Fleet, load::Load, table::Table, tally::Tally,
     watchers::Watchers,
 };
 
@@ -41,20 +38,21 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 /// Runs it, and exits with 0 only if every figure is as it must be.
 pub(crate) fn main(app: App, rounds: u32) -> ExitCode {
-    let kept = Arc::new(Mutex::new(None));
+    let kept = Arc::new(OnceLock::new());
     let keep = Arc::clone(&kept);
     let report = app.run(|shutdown| async move {
-        let rows = play(rounds, &shutdown).await?;
-        *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(rows);
+        let table = play(rounds, &shutdown).await?;
+        // It is empty: this runs once.
+        let _ = keep.set(table);
         Ok::<_, Failure>(())
     });
     // After the report, so that it is what stands at the end.
-    let rows = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let all_hold = rows.is_some_and(|rows| board::show(&rows));
-    ExitCode::from(if all_hold { report.exit_code() } else { 1 })
+    let Some(table) = kept.get() else { return ExitCode::FAILURE };
+    board::show(&format!("\n{table}"));
+    ExitCode::from(if table.holds() { report.exit_code() } else { 1 })
 }
 
-async fn play(rounds: u32, shutdown: &Shutdown) -> Result<Vec<Row>, Failure> {
+async fn play(rounds: u32, shutdown: &Shutdown) -> Result<Table, Failure> {
     let tally = Arc::new(Tally::default());
     let board = Board::new(&tally);
     let mut fleet = Fleet::new()?;
@@ -75,10 +73,10 @@ async fn replace_all(
     rounds: u32,
     tally: &Arc<Tally>,
     board: &Board,
-) -> Result<Vec<Row>, Failure> {
+) -> Result<Table, Failure> {
     let address = fleet.address()?;
     let restarts = rounds * PROCESSES;
-    board.say(format!("{PROCESSES} processes on http://{address}, {restarts} restarts under load"));
+    board.say(format!("{PROCESSES} processes are to serve {address}"));
     for _ in 0..PROCESSES {
         let id = fleet.start().await?;
         board.say(format!("process {id} serves"));
@@ -91,19 +89,19 @@ async fn replace_all(
         // The new one serves before the old one is asked to leave.
         let id = fleet.start().await?;
         let exit = fleet.stop_oldest().await?;
-        board.say(format!("restart {restart} of {restarts}: process {id} serves, {exit}"));
+        board.say(format!("restart {restart} of {restarts}: process {id} for {}", exit.id));
         exits.push(exit);
     }
     sleep(CALM).await;
     load.stop().await?;
     let stored = stored_orders(&mut Client::new(address)).await?;
-    board.say("the load has ended, and so may all".to_owned());
+    board.say("the load has ended, and so may both".to_owned());
     watchers.let_go();
     for _ in 0..PROCESSES {
         exits.push(fleet.stop_oldest().await?);
     }
     watchers.ended().await?;
-    Ok(rows(tally, &stored, &exits))
+    Ok(Table::new(&tally.counts(), restarts as usize, &stored, &exits))
 }
 
 /// All orders that there are, page by page.
@@ -120,37 +118,4 @@ async fn stored_orders(client: &mut Client) -> Result<BTreeSet<String>, Failure>
             None => return Ok(ids),
         }
     }
-}
-
-fn rows(tally: &Tally, stored: &BTreeSet<String>, exits: &[Exit]) -> Vec<Row> {
-    let counts = tally.counts();
-    let clean = exits.iter().filter(|exit| exit.is_clean()).count();
-    let (ended, goodbyes, events) = (counts.streams, counts.goodbyes, counts.events);
-    let percentile = |percent: usize| {
-        let times = &counts.times;
-        times.get(times.len() * percent / 100).copied().unwrap_or_default()
-    };
-    let examples = counts.examples.iter().map(|example| format!("\n       {example}"));
-    let failures = format!("{}{}", counts.failures, examples.collect::<String>());
-    vec![
-        Row::new("requests", counts.requests.to_string(), counts.requests > 0),
-        Row::new("failures", failures, counts.failures == 0),
-        Row::new("p50, p99", format!("{:.1?}, {:.1?}", percentile(50), percentile(99)), true),
-        Row::new(
-            "restarts",
-            (exits.len() - PROCESSES as usize).to_string(),
-            exits.len() > PROCESSES as usize,
-        ),
-        Row::new("exit codes", format!("{clean} of {} are 0", exits.len()), clean == exits.len()),
-        Row::new(
-            "orders",
-            format!("{} acknowledged, {} stored", counts.orders.len(), stored.len()),
-            !stored.is_empty() && counts.orders == *stored,
-        ),
-        Row::new(
-            "streams",
-            format!("{ended} ended, {goodbyes} told goodbye, {events} events"),
-            ended > 0 && ended == goodbyes && events > 0,
-        ),
-    ]
 }

@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep};
 use super::tally::Tally;
 
 const REDRAW: Duration = Duration::from_millis(100);
+/// Of a terminal, and one less: some begin a new line with the last column.
+const WIDTH: usize = 79;
 
 /// On a terminal one line that is drawn again and again, elsewhere a line for each thing that happens.
 pub(super) struct Board {
@@ -20,14 +22,6 @@ pub(super) struct Board {
     is_terminal: bool,
     /// What happened last.
     last: Mutex<String>,
-}
-
-/// A line of the closing table.
-#[derive(Debug)]
-pub(super) struct Row {
-    name: &'static str,
-    value: String,
-    holds: bool,
 }
 
 impl Board {
@@ -57,7 +51,7 @@ impl Board {
     /// Leaves the line as it is.
     pub(super) fn finish(&self) {
         if self.is_terminal {
-            say("\n\n");
+            show("\n\n");
         }
     }
 
@@ -65,32 +59,18 @@ impl Board {
         let seconds = self.begun.elapsed().as_secs_f64();
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let line = format!("{seconds:5.1} s  {}  {last}", self.tally.line());
-        // To the start of the line, and clear it.
-        say(&if self.is_terminal { format!("\r\x1b[K{line}") } else { format!("{line}\n") });
+        if self.is_terminal {
+            // To the start of the line, and clear it. One that is wider than the screen would leave its head behind.
+            let line: String = line.chars().take(WIDTH).collect();
+            show(&format!("\r\x1b[K{line}"));
+        } else {
+            show(&format!("{line}\n"));
+        }
     }
-}
-
-impl Row {
-    pub(super) fn new(name: &'static str, value: String, holds: bool) -> Row {
-        Row { name, value, holds }
-    }
-}
-
-/// Shows the table, and tells whether every line of it holds.
-pub(super) fn show(rows: &[Row]) -> bool {
-    let lines = rows.iter().map(|Row { name, value, holds }| {
-        let mark = if *holds { "ok " } else { "BAD" };
-        format!("  {mark}  {name:<12}{value}\n")
-    });
-    let table: String = lines.collect();
-    let all_hold = rows.iter().all(|row| row.holds);
-    let verdict = if all_hold { "Nobody noticed." } else { "Somebody noticed." };
-    say(&format!("\n{table}\n{verdict}\n"));
-    all_hold
 }
 
 /// Nobody there is no error.
-fn say(text: &str) {
+pub(super) fn show(text: &str) {
     let mut stdout = io::stdout();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -42,10 +42,10 @@ struct Process {
 /// How a process ended.
 #[derive(Debug)]
 pub(super) struct Exit {
-    id: u32,
-    status: ExitStatus,
+    pub(super) id: u32,
+    pub(super) status: ExitStatus,
     /// The last that it said.
-    words: String,
+    pub(super) words: String,
 }
 
 impl Fleet {
@@ -132,15 +132,8 @@ impl Process {
     }
 }
 
-impl Exit {
-    pub(super) fn is_clean(&self) -> bool {
-        self.status.success()
-    }
-}
-
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {} ended: {}", self.id, self.status)?;
-        if self.is_clean() { Ok(()) } else { write!(f, "\n{}", self.words) }
+        write!(f, "process {} ended: {}\n{}", self.id, self.status, self.words.trim_end())
     }
 }

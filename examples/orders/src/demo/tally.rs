@@ -58,15 +58,10 @@ impl Tally {
         }
     }
 
-    /// One line of what happens right now.
+    /// What happens right now.
     pub(super) fn line(&self) -> String {
         let counts = self.lock();
-        format!(
-            "{} requests, {} failed, {} orders",
-            counts.requests,
-            counts.failures,
-            counts.orders.len()
-        )
+        format!("{:6} requests, {} failed", counts.requests, counts.failures)
     }
 
     pub(super) fn counts(&self) -> Counts {

@@ -1,6 +1,7 @@
 //! One process after the other, beside the other, and killed.
 
 use std::{
+    io::Write as _,
     net::{TcpListener, UdpSocket},
     os::fd::{AsFd, AsRawFd as _},
     process::Command,
@@ -8,7 +9,7 @@ use std::{
 };
 
 use rustix::io::{FdFlags, fcntl_setfd};
-use testkit::{Child, run};
+use testkit::{Child, full_or, is_full, run};
 
 use super::{
     PATIENCE, folder,
@@ -85,6 +86,27 @@ fn what_was_acknowledged_is_there_after_a_kill() {
     let (_child, port) = serve(orders(&dir));
     let page = get(port, "/orders").json();
     assert_eq!(page["orders"].as_array().map(Vec::len), Some(placed.len()));
+}
+
+#[test]
+fn it_is_ready_soon_after_its_start() {
+    let dir = folder();
+    let mut times: Vec<Duration> = (0..full_or(20, 3))
+        .map(|_| {
+            let begun = Instant::now();
+            let (child, port) = serve(orders(&dir));
+            wait_until_ready(port);
+            let time = begun.elapsed();
+            child.terminate();
+            assert_eq!(child.finish().status.code(), Some(0));
+            time
+        })
+        .collect();
+    times.sort_unstable();
+    let median = times[times.len() / 2];
+    let _ = writeln!(std::io::stdout(), "orders: ready {median:?} after its start, as a median");
+    // A figure for a reader in an ordinary run, when others may use the machine, and a bar in a full one.
+    assert!(!is_full() || median < Duration::from_millis(500), "{times:?}");
 }
 
 #[test]
