@@ -3,6 +3,7 @@
 use std::{error::Error, io, thread, time::Duration};
 
 use tokio::{net::TcpListener, task::spawn_blocking};
+use underpin_fault::Fault;
 use underpin_health::Health;
 use underpin_shutdown::{Phase, Plan, Reason, Shutdown};
 use underpin_tasks::{Failure, Nursery};
@@ -72,7 +73,9 @@ async fn start(
 ) -> Result<(TcpListener, Store), Box<dyn Error + Send + Sync>> {
     let listener = inherited.or_bind(settings).await?;
     let folder = settings.data_dir.clone();
-    let store = spawn_blocking(move || Store::open(&folder)).await??;
+    let store = spawn_blocking(move || Store::open(&folder)).await?;
+    // In full: whoever starts it needs the cause.
+    let store = store.map_err(|error| format!("{:#}", Fault::from(error)))?;
     let opened = store.clone();
     shutdown.defer("database", move |_| async move { opened.close().await });
     Ok((listener, store))

@@ -6,9 +6,6 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use underpin_fault::{Fault, Kind};
 
-/// The code of every request that is wrong in itself.
-pub(crate) const VALIDATION_ERROR: &str = "VALIDATION_ERROR";
-
 /// More than anybody trades. Below it, a double keeps all the digits that people write.
 const MOST: f64 = 1e9;
 const LONGEST_SYMBOL: usize = 12;
@@ -93,8 +90,6 @@ impl Draft {
         {
             return Ok(NewOrder { symbol: symbol.to_owned(), side, quantity, price });
         }
-        let fault =
-            Fault::new(Kind::InvalidArgument, VALIDATION_ERROR).message("the order has mistakes");
         let mistakes = [
             (
                 "symbol",
@@ -110,8 +105,15 @@ impl Draft {
             ),
         ];
         let mistakes = mistakes.into_iter().filter(|(_, is_mistake, _)| *is_mistake);
-        Err(mistakes.fold(fault, |fault, (field, _, rule)| fault.expose(field, rule)))
+        Err(mistakes.fold(invalid("the order has mistakes"), |fault, (field, _, rule)| {
+            fault.expose(field, rule)
+        }))
     }
+}
+
+/// What every request gets that is wrong in itself.
+pub(crate) fn invalid(message: &'static str) -> Fault {
+    Fault::new(Kind::InvalidArgument, "VALIDATION_ERROR").message(message)
 }
 
 fn is_symbol(text: &str) -> bool {

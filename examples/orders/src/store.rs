@@ -35,7 +35,7 @@ impl Store {
     ///
     /// It blocks, on the disk and on another process that opens it too.
     pub(crate) fn open(folder: &Path) -> Result<Store, StoreError> {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder).map_err(|error| StoreError::Folder(Arc::new(error)))?;
         let path = folder.join("orders.db");
         let mut connection = connect(&path)?;
         schema::migrate(&mut connection)?;

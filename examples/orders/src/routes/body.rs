@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use underpin_fault::{Fault, Kind};
 
-use crate::order::VALIDATION_ERROR;
+use crate::order::invalid;
 
 /// Bytes that a body may have; an order needs a hundred.
 pub(crate) const LARGEST: usize = 16 * 1024;
@@ -74,10 +74,6 @@ fn malformed(error: serde_json::Error) -> Fault {
             .expose("column", error.column())
     };
     fault.caused_by(error)
-}
-
-fn invalid(message: &'static str) -> Fault {
-    Fault::new(Kind::InvalidArgument, VALIDATION_ERROR).message(message)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use underpin_fault::{Fault, Kind};
 
 use super::{Service, body::JsonBody};
 use crate::{
-    order::{Draft, Order, OrderId, VALIDATION_ERROR},
+    order::{Draft, Order, OrderId, invalid},
     store::{Placed, Sender},
 };
 
@@ -70,19 +70,14 @@ pub(super) async fn list(
         Some(Ok(limit @ 1..=LARGEST_LIMIT)) => limit,
         Some(_) => {
             let rule = format!("must be a whole number from 1 to {LARGEST_LIMIT}");
-            return Err(invalid("the query has mistakes").expose("limit", rule));
+            return Err(invalid("the query has a mistake").expose("limit", rule));
         }
     };
-    let after = match after.as_deref().map(OrderId::parse) {
-        None => None,
-        Some(Some(id)) => Some(id),
-        Some(None) => {
-            return Err(
-                invalid("the query has mistakes").expose("after", "must be the id of an order")
-            );
-        }
-    };
-    let page = service.store.page(after, limit).await?;
+    let after = after.as_deref().map(|text| {
+        let rule = "must be the id of an order";
+        OrderId::parse(text).ok_or_else(|| invalid("the query has a mistake").expose("after", rule))
+    });
+    let page = service.store.page(after.transpose()?, limit).await?;
     Ok(Json(Listing { orders: page.orders, next: page.next }))
 }
 
@@ -118,8 +113,4 @@ fn word<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str
             Err(invalid("a header has a mistake").expose(name, rule))
         }
     }
-}
-
-fn invalid(message: &'static str) -> Fault {
-    Fault::new(Kind::InvalidArgument, VALIDATION_ERROR).message(message)
 }

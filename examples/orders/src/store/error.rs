@@ -16,6 +16,8 @@ pub(crate) enum StoreError {
     Panicked,
     #[fault(kind = Internal, code = "STORE_FOLDER")]
     Folder(Arc<io::Error>),
+    #[fault(kind = Internal, code = "STORE_THREAD")]
+    Thread(Arc<io::Error>),
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -29,17 +31,11 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-impl From<io::Error> for StoreError {
-    fn from(error: io::Error) -> StoreError {
-        StoreError::Folder(Arc::new(error))
-    }
-}
-
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             StoreError::Busy(error) | StoreError::Sqlite(error) => Some(&**error),
-            StoreError::Folder(error) => Some(&**error),
+            StoreError::Folder(error) | StoreError::Thread(error) => Some(&**error),
             StoreError::Closed | StoreError::Panicked => None,
         }
     }
@@ -52,6 +48,7 @@ impl fmt::Display for StoreError {
             StoreError::Busy(_) => "another process holds the database",
             StoreError::Sqlite(_) => "the database failed",
             StoreError::Panicked => "a query panicked",
+            StoreError::Thread(_) => "no thread can be started to write",
             StoreError::Folder(_) => {
                 "the data folder cannot be made: set DATA_DIR to one that can be written"
             }

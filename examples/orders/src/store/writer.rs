@@ -2,6 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     thread,
 };
 
@@ -50,7 +51,8 @@ impl Writer {
                 let _ = closed.send(());
             }
         };
-        thread::Builder::new().name("orders-writer".to_owned()).spawn(serve)?;
+        let thread = thread::Builder::new().name("orders-writer".to_owned()).spawn(serve);
+        thread.map_err(|error| StoreError::Thread(Arc::new(error)))?;
         Ok(Writer { inbox })
     }
 

@@ -141,3 +141,18 @@ fn a_folder_that_cannot_be_made_is_said_with_the_fix() {
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stderr.contains("set DATA_DIR to one that can be written"), "{}", output.stderr);
 }
+
+#[test]
+fn a_file_that_is_no_database_is_said_with_the_cause() {
+    let dir = folder();
+    std::fs::create_dir(dir.path().join("data")).expect("it can be made");
+    let text = "not a database ".repeat(100);
+    std::fs::write(dir.path().join("data/orders.db"), &text).expect("it can be written");
+    let mut command = orders(&dir);
+    command.env("PORT", super::free_port().to_string());
+    let output = run(command, PATIENCE);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stderr.contains("file is not a database"), "{}", output.stderr);
+    let kept = std::fs::read_to_string(dir.path().join("data/orders.db")).expect("it is there");
+    assert_eq!(kept, text, "nobody has written to it");
+}
