@@ -15,7 +15,7 @@ use std::{
 };
 
 use serde_json::Value as Json;
-use testkit::{Child, run};
+use testkit::{Child, Tool, run};
 
 use self::http::{Answer, get, request};
 
@@ -45,6 +45,20 @@ fn serve(mut command: Command) -> (Child, u16) {
     let child = Child::spawn(command, PATIENCE);
     child.wait_for_line("orders listens on");
     (child, port)
+}
+
+/// Lets Python's own SQLite change the database of a service that runs.
+fn change(python: &Tool, dir: &tempfile::TempDir, statements: &str) {
+    const CHANGE: &str = "
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], timeout=10)
+db.executescript(sys.argv[2])
+db.commit()
+";
+    let mut command = python.command();
+    command.args(["-c", CHANGE]).arg(dir.path().join("data/orders.db")).arg(statements);
+    let output = run(command, PATIENCE);
+    assert!(output.status.success(), "{}", output.stderr);
 }
 
 fn json(text: &str) -> Json {

@@ -6,10 +6,10 @@ use std::{
 };
 
 use serde_json::Value as Json;
-use testkit::{or_skip, python, run};
+use testkit::{or_skip, python};
 
 use super::{
-    PATIENCE, folder,
+    change, folder,
     http::{connect, get, place, request},
     json, orders, serve,
 };
@@ -76,22 +76,13 @@ fn a_watcher_sees_how_an_order_stands_and_then_its_fill() {
 
 #[test]
 fn a_change_by_another_program_is_seen() {
-    const CHANGE: &str = "
-import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], timeout=10)
-db.execute('UPDATE orders SET filled_quantity = 1.25')
-db.commit()
-";
     let python = or_skip!(python(&[]));
     let dir = folder();
     let (_child, port) = serve(orders(&dir));
     let id = place(port);
     let mut events = Events::open(port, &id);
     while events.order()["status"] != "filled" {}
-    let mut change = python.command();
-    change.args(["-c", CHANGE]).arg(dir.path().join("data/orders.db"));
-    let output = run(change, PATIENCE);
-    assert!(output.status.success(), "{}", output.stderr);
+    change(&python, &dir, "UPDATE orders SET filled_quantity = 1.25");
     assert_eq!(events.order()["filled_quantity"], 1.25);
 }
 

@@ -1,7 +1,9 @@
 //! `GET /orders` and `GET /orders/{id}`.
 
+use testkit::{or_skip, python};
+
 use super::{
-    folder,
+    change, folder,
     http::{get, place},
     orders, serve,
 };
@@ -75,4 +77,18 @@ fn what_is_no_order_is_not_found() {
             assert_eq!((answer.status, answer.code().as_str()), (404, "ORDER_NOT_FOUND"), "{path}");
         }
     }
+}
+
+#[test]
+fn what_cannot_be_read_is_told_to_the_operator_and_to_nobody_else() {
+    let python = or_skip!(python(&[]));
+    let dir = folder();
+    let (child, port) = serve(orders(&dir));
+    let id = place(port);
+    change(&python, &dir, "PRAGMA ignore_check_constraints = 1; UPDATE orders SET side = 'hold'");
+    let answer = get(port, &format!("/orders/{id}"));
+    assert_eq!((answer.status, answer.code().as_str()), (500, "INTERNAL"));
+    assert!(!answer.body.contains("hold") && !answer.body.contains("STORE"), "{answer:?}");
+    let line = child.wait_for_line("STORE_FAILED");
+    assert!(line.contains("hold"), "{line}");
 }
