@@ -1,24 +1,30 @@
 //! `orders demo`, as somebody sees it who tries the thing out.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use tempfile::TempDir;
 use testkit::{Child, full_or, run};
 
 use super::{folder, orders};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn demo(rounds: u32) -> std::process::Command {
-    let mut command = orders(&folder());
-    command.current_dir("/").args(["demo", &rounds.to_string()]);
+/// What a demo that is killed leaves behind is in this folder.
+fn demo(dir: &TempDir, rounds: &str) -> Command {
+    let mut command = orders(dir);
+    command.env("TMPDIR", dir.path()).args(["demo", rounds]);
     command
 }
 
 #[test]
 fn the_demo_restarts_under_load_and_nobody_notices() {
     let rounds = full_or(20, 2);
-    let output = run(demo(rounds), PATIENCE * 3);
+    let dir = folder();
+    let output = run(demo(&dir, &rounds.to_string()), PATIENCE * 3);
     assert_eq!(output.status.code(), Some(0), "{}{}", output.stdout, output.stderr);
     assert!(
         output.stdout.contains(&format!("restart {} of {}", 2 * rounds, 2 * rounds)),
@@ -39,10 +45,9 @@ fn process(line: &str) -> Pid {
 
 #[test]
 fn its_processes_do_not_outlive_it_when_it_is_killed() {
-    let child = Child::spawn(demo(1), PATIENCE);
-    child.wait_for_line("restart 1 of 2");
-    let printed = child.wait_for_line("restart 1 of 2");
-    let survivor = process(&printed);
+    let dir = folder();
+    let child = Child::spawn(demo(&dir, "1"), PATIENCE);
+    let survivor = process(&child.wait_for_line("restart 1 of 2"));
     let demo =
         Pid::from_raw(i32::try_from(child.pid()).expect("it is small")).expect("it is not zero");
     // Itself and not its group: nobody else is told.
@@ -56,7 +61,8 @@ fn its_processes_do_not_outlive_it_when_it_is_killed() {
 
 #[test]
 fn an_interrupt_ends_the_demo_and_its_processes() {
-    let child = Child::spawn(demo(100), PATIENCE);
+    let dir = folder();
+    let child = Child::spawn(demo(&dir, "100"), PATIENCE);
     let served = process(&child.wait_for_line("serves"));
     child.terminate();
     let output = child.finish();
@@ -68,9 +74,7 @@ fn an_interrupt_ends_the_demo_and_its_processes() {
 #[test]
 fn rounds_are_a_number() {
     for wrong in ["0", "-1", "many", "1001"] {
-        let mut command = orders(&folder());
-        command.current_dir("/").args(["demo", wrong]);
-        let output = run(command, PATIENCE);
+        let output = run(demo(&folder(), wrong), PATIENCE);
         assert_eq!(output.status.code(), Some(2), "{wrong}");
         assert!(output.stderr.contains("usage: orders"), "{}", output.stderr);
     }
