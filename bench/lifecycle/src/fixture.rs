@@ -57,8 +57,8 @@ async fn serve(server: Server, shutdown: Shutdown) -> io::Result<()> {
             axum::serve(listener, router).with_graceful_shutdown(stop).await
         }
         Server::Underpin => {
-            let router = router.layer(shutdown.http_layer("http"));
-            underpin_shutdown::serve(listener, router, &shutdown).await
+            let app = shutdown.http_layer("http").layer(router);
+            underpin_shutdown::serve(listener, app, &shutdown).await
         }
     }
 }

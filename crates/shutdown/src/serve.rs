@@ -33,8 +33,6 @@ mod io_stream;
 mod requests;
 mod watch;
 
-pub use self::requests::ConnectionInfo;
-
 /// How long to wait when the process has no descriptor left for another connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
@@ -98,7 +96,8 @@ pub fn serve<S>(listener: TcpListener, service: S, shutdown: &Shutdown) -> Serve
         linger: Duration::from_millis(500),
     };
     let shutdown = shutdown.clone();
-    Serve { listener, service, shutdown, limits, handshake: |stream| ready(Ok(stream)) }
+    let handshake: fn(TcpStream) -> _ = |stream| ready(Ok(stream));
+    Serve { listener, service, shutdown, limits, tells_peer: false, handshake }
 }
 
 /// The server of [`serve`], to be awaited.
@@ -108,7 +107,21 @@ pub struct Serve<S, H = fn(TcpStream) -> Ready<io::Result<TcpStream>>> {
     service: S,
     shutdown: Shutdown,
     limits: Limits,
+    tells_peer: bool,
     handshake: H,
+}
+
+/// Where a request came from: in the extensions of every request, if [`Serve::connection_info`] asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionInfo {
+    peer: SocketAddr,
+}
+
+impl ConnectionInfo {
+    /// The other end of the connection: the client, or the proxy in front of us.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
 }
 
 /// How long a connection may take for what.
@@ -134,8 +147,14 @@ impl<S, H> Serve<S, H> {
         F: FnMut(TcpStream) -> Fut,
         Fut: Future<Output = io::Result<T>>,
     {
-        let Serve { listener, service, shutdown, limits, .. } = self;
-        Serve { listener, service, shutdown, limits, handshake }
+        let Serve { listener, service, shutdown, limits, tells_peer, .. } = self;
+        Serve { listener, service, shutdown, limits, tells_peer, handshake }
+    }
+
+    /// Puts a [`ConnectionInfo`] into the extensions of every request, which costs an allocation.
+    pub fn connection_info(mut self) -> Serve<S, H> {
+        self.tells_peer = true;
+        self
     }
 
     /// How long the [handshake](Serve::handshake) may take, and then, from its first byte on, the preface of HTTP/2: 5 s unless set.
@@ -183,7 +202,8 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Serve { listener, service, shutdown, limits, mut handshake } = self;
+            let Serve { listener, service, shutdown, limits, tells_peer, mut handshake } = self;
+            shutdown.set_served();
             // Every connection holds a sender; when all are gone, so are the connections.
             let (alive, mut gone) = channel::<Infallible>(1);
             let connections = shutdown.tracker("connections");
@@ -192,7 +212,8 @@ where
                 let _ = TcpStream::set_nodelay(&stream, true);
                 let stream = handshake(stream);
                 let open = Open { _guard: connections.track(), _alive: alive.clone() };
-                let activity = Arc::new(Activity::new(stop.clone(), peer, limits.linger));
+                let info = tells_peer.then_some(ConnectionInfo { peer });
+                let activity = Arc::new(Activity::new(stop.clone(), info, limits.linger));
                 let service = service.clone();
                 drop(tokio::spawn(async move {
                     if let Some(stream) = established(stream, &activity, limits.handshake).await {

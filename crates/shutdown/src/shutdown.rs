@@ -68,6 +68,9 @@ pub(crate) struct Inner {
     driven: AtomicBool,
     starting: AtomicBool,
     pub(crate) interrupted: AtomicBool,
+    /// By the server of this crate, which closes the door by itself.
+    #[cfg(feature = "tower")]
+    is_served: AtomicBool,
     late_cleanups: Arc<AtomicUsize>,
 }
 
@@ -98,6 +101,8 @@ impl Shutdown {
             driven: AtomicBool::new(false),
             starting: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
+            #[cfg(feature = "tower")]
+            is_served: AtomicBool::new(false),
             late_cleanups: Arc::default(),
         };
         Shutdown { inner: Arc::new(inner) }
@@ -233,6 +238,18 @@ impl Shutdown {
     /// Dropping it drops `main`, and stops the sequence where it is, for good.
     pub async fn run<F: Future>(self, main: F) -> (Option<F::Output>, Report) {
         sequence::drive(&self.inner, Some(main), |_| None).await
+    }
+}
+
+#[cfg(feature = "tower")]
+impl Shutdown {
+    pub(crate) fn is_served(&self) -> bool {
+        self.inner.is_served.load(Ordering::Acquire)
+    }
+
+    #[cfg(feature = "hyper")]
+    pub(crate) fn set_served(&self) {
+        self.inner.is_served.store(true, Ordering::Release);
     }
 }
 

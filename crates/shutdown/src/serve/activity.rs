@@ -1,7 +1,6 @@
 //! What a connection is doing, as its stream and its requests see it.
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -9,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use super::ConnectionInfo;
 use crate::shutdown::Shutdown;
 
 /// What a connection is doing. It belongs to one connection, so that no two processors write to it at once; on HTTP/2 requests are tasks of their own.
@@ -17,7 +17,7 @@ use crate::shutdown::Shutdown;
 #[derive(Debug)]
 pub(super) struct Activity {
     shutdown: Shutdown,
-    peer: SocketAddr,
+    info: Option<ConnectionInfo>,
     linger: Duration,
     requests: AtomicUsize,
     has_served: AtomicBool,
@@ -38,10 +38,14 @@ pub(super) enum Doing {
 }
 
 impl Activity {
-    pub(super) fn new(shutdown: Shutdown, peer: SocketAddr, linger: Duration) -> Activity {
+    pub(super) fn new(
+        shutdown: Shutdown,
+        info: Option<ConnectionInfo>,
+        linger: Duration,
+    ) -> Activity {
         Activity {
             shutdown,
-            peer,
+            info,
             linger,
             requests: AtomicUsize::new(0),
             has_served: AtomicBool::new(false),
@@ -57,8 +61,9 @@ impl Activity {
         &self.shutdown
     }
 
-    pub(super) fn peer(&self) -> SocketAddr {
-        self.peer
+    /// What every request is told of its connection, if anything.
+    pub(super) fn info(&self) -> Option<ConnectionInfo> {
+        self.info
     }
 
     pub(super) fn linger(&self) -> Duration {

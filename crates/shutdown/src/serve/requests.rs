@@ -1,11 +1,11 @@
 //! The requests of a connection, on their way from hyper to a service and back.
 
 use std::{
+    cell::RefCell,
     future::Future,
-    net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION};
@@ -16,22 +16,10 @@ use tower_service::Service;
 
 use super::activity::{Activity, Exchange};
 
-/// Where a request came from: in the extensions of every request that [`serve`](crate::serve()) serves.
-#[derive(Debug, Clone, Copy)]
-pub struct ConnectionInfo {
-    peer: SocketAddr,
-}
-
-impl ConnectionInfo {
-    /// The other end of the connection: the client, or the proxy in front of us.
-    pub fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-}
-
 /// What hyper calls.
 pub(super) struct Requests<S> {
-    service: S,
+    /// hyper calls it from the connection's task alone, but through a shared reference.
+    service: RefCell<S>,
     activity: Arc<Activity>,
 }
 
@@ -41,13 +29,19 @@ pin_project! {
     where
         S: Service<Request<Incoming>>,
     {
-        service: S,
-        request: Option<Request<Incoming>>,
         #[pin]
-        future: Option<S::Future>,
+        stage: Stage<S, S::Future>,
         exchange: Option<Exchange>,
         version: Version,
         is_connect: bool,
+    }
+}
+
+pin_project! {
+    #[project = Now]
+    enum Stage<S, F> {
+        Waiting { service: S, request: Option<Request<Incoming>> },
+        Called { #[pin] future: F },
     }
 }
 
@@ -62,7 +56,7 @@ pin_project! {
 
 impl<S> Requests<S> {
     pub(super) fn new(service: S, activity: Arc<Activity>) -> Requests<S> {
-        Requests { service, activity }
+        Requests { service: RefCell::new(service), activity }
     }
 }
 
@@ -76,10 +70,18 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Answer<S> {
         let exchange = Some(Exchange::begin(&self.activity));
-        request.extensions_mut().insert(ConnectionInfo { peer: self.activity.peer() });
+        if let Some(info) = self.activity.info() {
+            request.extensions_mut().insert(info);
+        }
         let (version, is_connect) = (request.version(), request.method() == Method::CONNECT);
-        let (service, request) = (self.service.clone(), Some(request));
-        Answer { service, request, future: None, exchange, version, is_connect }
+        let mut service = self.service.borrow_mut();
+        // Nearly every service is ready at once, and then nothing has to be cloned or kept. Where it is not, or has failed, the answer asks
+        // a clone of it again.
+        let stage = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Stage::Called { future: service.call(request) },
+            _ => Stage::Waiting { service: service.clone(), request: Some(request) },
+        };
+        Answer { stage, exchange, version, is_connect }
     }
 }
 
@@ -91,12 +93,17 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if this.request.is_some() {
-            ready!(this.service.poll_ready(cx))?;
-            this.future.set(this.request.take().map(|request| this.service.call(request)));
-        }
-        let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
-        let mut response = ready!(future.poll(cx))?;
+        let mut response = loop {
+            match this.stage.as_mut().project() {
+                Now::Waiting { service, request } => {
+                    ready!(service.poll_ready(cx))?;
+                    let Some(request) = request.take() else { return Poll::Pending };
+                    let future = service.call(request);
+                    this.stage.set(Stage::Called { future });
+                }
+                Now::Called { future } => break ready!(future.poll(cx))?,
+            }
+        };
         let Some(exchange) = this.exchange.take() else { return Poll::Pending };
         let (activity, status) = (exchange.activity(), response.status());
         if *this.version > Version::HTTP_11 {

@@ -35,8 +35,9 @@ pub(super) struct Watch {
     /// Since when it does so, or when something moved last while it does nothing.
     since: Instant,
     is_retired: bool,
-    /// Set no later than the time is up; it is not set anew for every request.
+    /// Rings no later than the time is up; it is not set anew for every request.
     alarm: Pin<Box<Sleep>>,
+    is_alarm_set: bool,
 }
 
 enum Verdict {
@@ -58,6 +59,7 @@ impl Watch {
             since: Instant::now(),
             is_retired: false,
             alarm: Box::pin(sleep(limits.idle)),
+            is_alarm_set: false,
         }
     }
 
@@ -107,7 +109,8 @@ impl Watch {
         };
         // A head that comes byte by byte has no more time than another, and frames do not put off the end of a drain.
         let has_moved = self.activity.take_moved() && self.draining_since.is_none();
-        if doing != self.doing || (has_moved && doing == Doing::Nothing) {
+        let is_news = doing != self.doing || (has_moved && doing == Doing::Nothing);
+        if is_news {
             self.doing = doing;
             self.since = Instant::now();
         }
@@ -117,9 +120,16 @@ impl Watch {
             return self.retire();
         }
         loop {
-            let is_ringing = self.alarm.as_mut().poll(cx).is_ready();
             let end = self.end(protocol);
-            if !is_ringing && end.is_none_or(|end| self.alarm.deadline() <= end) {
+            let is_soon_enough = end.is_none_or(|end| self.alarm.deadline() <= end);
+            // The usual case, a request that came and went, does not ask the timer.
+            if is_soon_enough && is_news && self.is_alarm_set && self.since < self.alarm.deadline()
+            {
+                return Verdict::Wait;
+            }
+            let is_ringing = self.alarm.as_mut().poll(cx).is_ready();
+            self.is_alarm_set = !is_ringing;
+            if is_soon_enough && !is_ringing {
                 return Verdict::Wait;
             }
             let now = Instant::now();
@@ -129,8 +139,10 @@ impl Watch {
                     let is_over = self.is_retired || self.doing == Doing::Receiving;
                     return if is_over { Verdict::Drop } else { self.retire() };
                 }
-                Some(end) => self.alarm.as_mut().reset(end),
-                None => self.alarm.as_mut().reset(now + self.limits.idle),
+                _ => {
+                    self.is_alarm_set = false;
+                    self.alarm.as_mut().reset(end.unwrap_or(now + self.limits.idle));
+                }
             }
         }
     }

@@ -13,7 +13,6 @@ use http::{
 };
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
-use tower_layer::Layer as _;
 use tower_service::Service;
 use underpin_shutdown::{HttpBody, HttpService, Phase, Plan, Reason, Shutdown};
 

@@ -15,7 +15,6 @@ use http::{
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
-use tower_layer::Layer as _;
 use tower_service::Service;
 use underpin_shutdown::{ConnectionInfo, HttpService, Phase, Shutdown, Stopped};
 

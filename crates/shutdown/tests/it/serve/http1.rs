@@ -1,7 +1,7 @@
 //! Who is served on HTTP/1, and how they are asked to leave.
 
 use tokio::{net::TcpListener, time::Instant};
-use underpin_shutdown::{Phase, Plan, Reason, Shutdown, serve};
+use underpin_shutdown::{Phase, Plan, Reason, Serve, Shutdown, serve};
 
 use super::{
     Served,
@@ -27,7 +27,7 @@ fn requests_are_served_on_one_connection_that_stays() {
 #[test]
 fn service_learns_where_a_request_comes_from() {
     run(async {
-        let served = Served::start(Plan::new()).await;
+        let served = Served::with(Plan::new(), Serve::connection_info).await;
         let response = Client::connect(served.address).await.get("/peer").await;
         assert!(String::from_utf8_lossy(&response.body).starts_with("127.0.0.1:"));
     });
