@@ -1,0 +1,205 @@
+//! A breaker's settings.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    breaker::Breaker,
+    change::{Change, OnChange},
+    circuit::{Rate, Rules},
+    words::LONGEST_WINDOW,
+};
+
+/// What opens a breaker. Several rules are joined by "or".
+#[derive(Debug, Clone, Copy)]
+pub struct Trip(Rule);
+
+#[derive(Debug, Clone, Copy)]
+enum Rule {
+    Consecutive(u32),
+    Rate(Rate),
+}
+
+impl Trip {
+    /// So many failures in a row.
+    ///
+    /// # Panics
+    ///
+    /// With 0.
+    #[track_caller]
+    #[must_use]
+    pub fn consecutive(failures: u32) -> Trip {
+        assert!(failures > 0, "a breaker cannot open after 0 failures");
+        Trip(Rule::Consecutive(failures))
+    }
+
+    /// At least this share of failures, 0.5 is half, among the last 20 calls, of which there have to be at least 10. See [`last`](Trip::last) and [`min_calls`](Trip::min_calls).
+    ///
+    /// # Panics
+    ///
+    /// When the share is not above 0 and at most 1.
+    #[track_caller]
+    #[must_use]
+    pub fn rate(failures: f64) -> Trip {
+        assert!(
+            failures > 0.0 && failures <= 1.0,
+            "a failure rate of {failures} is not above 0 and at most 1"
+        );
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is in range, and rounding is meant"
+        )]
+        let failures = (failures * 1e6).round().max(1.0) as u32;
+        Trip(Rule::Rate(Rate { failures, last: 20, least: 10 }))
+    }
+
+    /// How many calls a [`rate`](Trip::rate) looks back on: 1 to 32, 20 unless set.
+    ///
+    /// # Panics
+    ///
+    /// Out of that range, or with a rule that is no rate.
+    #[track_caller]
+    #[must_use]
+    pub fn last(self, calls: u32) -> Trip {
+        assert!(
+            (1..=LONGEST_WINDOW).contains(&calls),
+            "{calls} calls are not from 1 to {LONGEST_WINDOW}"
+        );
+        self.with_rate(|rate| Rate { last: calls, least: rate.least.min(calls), ..rate })
+    }
+
+    /// How many calls there have to be before a [`rate`](Trip::rate) counts: 10 unless set, or all that it looks back on, if those are fewer.
+    ///
+    /// # Panics
+    ///
+    /// With more than it looks back on, or with a rule that is no rate.
+    #[track_caller]
+    #[must_use]
+    pub fn min_calls(self, calls: u32) -> Trip {
+        self.with_rate(|rate| {
+            assert!(calls <= rate.last, "{calls} calls are never among the last {}", rate.last);
+            Rate { least: calls.max(1), ..rate }
+        })
+    }
+
+    #[track_caller]
+    fn with_rate(self, change: impl FnOnce(Rate) -> Rate) -> Trip {
+        match self.0 {
+            Rule::Rate(rate) => Trip(Rule::Rate(change(rate))),
+            Rule::Consecutive(_) => panic!("only a rate looks back on calls: use Trip::rate"),
+        }
+    }
+}
+
+/// Settings of a breaker: [`Breaker::builder`].
+#[must_use = "nothing is made before `build`"]
+pub struct Builder {
+    name: Arc<str>,
+    rules: Rules,
+    has_rules: bool,
+    probe_timeout: Option<Duration>,
+    slow: Option<Duration>,
+    on_change: Option<OnChange>,
+}
+
+impl Builder {
+    pub(crate) fn new(name: Arc<str>) -> Builder {
+        let open = Duration::from_secs(30);
+        let rules = Rules {
+            consecutive: Some(5),
+            rate: None,
+            open: Box::new(move |_| open),
+            longest: Duration::from_secs(300),
+            successes: 3,
+            concurrent: 1,
+            probe_timeout: open,
+        };
+        Builder { name, rules, has_rules: false, probe_timeout: None, slow: None, on_change: None }
+    }
+
+    /// A rule that opens it. The first one replaces the usual rule, 5 failures in a row; further ones are added, one of each kind.
+    pub fn trip(mut self, trip: Trip) -> Builder {
+        if !self.has_rules {
+            (self.rules.consecutive, self.has_rules) = (None, true);
+        }
+        match trip.0 {
+            Rule::Consecutive(failures) => self.rules.consecutive = Some(failures.into()),
+            Rule::Rate(rate) => self.rules.rate = Some(rate),
+        }
+        self
+    }
+
+    /// Calls that take this long count as failures, whatever their result, also when the caller gives them up. Not set: time does not matter, and no clock is read.
+    pub fn slow(mut self, after: Duration) -> Builder {
+        self.slow = Some(after);
+        self
+    }
+
+    /// How long it stays open before a call is let through to see: 30 s unless set. At least a millisecond.
+    pub fn open(self, time: Duration) -> Builder {
+        self.open_with(move |_| time)
+    }
+
+    /// The same, for the nth time that it opens in a row, counted from 0: a backoff. It is in a row unless it was closed for as long as it
+    /// was open before. Replicas that share a dependency want some jitter in it.
+    pub fn open_with(mut self, time: impl Fn(u32) -> Duration + Send + Sync + 'static) -> Builder {
+        self.rules.open = Box::new(time);
+        self
+    }
+
+    /// The longest that an [`Outcome::FailureFor`](crate::Outcome::FailureFor) can keep it open: 5 minutes unless set.
+    pub fn open_at_most(mut self, time: Duration) -> Builder {
+        self.rules.longest = time;
+        self
+    }
+
+    /// How many calls have to succeed, half-open, to close it: 3 unless set. One failure opens it again.
+    ///
+    /// # Panics
+    ///
+    /// With 0, or more than 100,000.
+    #[track_caller]
+    pub fn successes(mut self, calls: u32) -> Builder {
+        assert!((1..=100_000).contains(&calls), "{calls} successes are not from 1 to 100,000");
+        self.rules.successes = calls.into();
+        self
+    }
+
+    /// How many calls may be made at once, half-open: 1 unless set.
+    ///
+    /// # Panics
+    ///
+    /// With 0, or more than 100,000.
+    #[track_caller]
+    pub fn concurrent_probes(mut self, calls: u32) -> Builder {
+        assert!((1..=100_000).contains(&calls), "{calls} probes are not from 1 to 100,000");
+        self.rules.concurrent = calls.into();
+        self
+    }
+
+    /// How long a call may take, half-open, before others may be made in its place, and its result has no say: what
+    /// [`open`](Builder::open) is at first, unless set. So a call that never ends keeps no breaker from closing.
+    pub fn probe_timeout(mut self, time: Duration) -> Builder {
+        self.probe_timeout = Some(time);
+        self
+    }
+
+    /// Is told of every change, on the thread of the call that made it, under no lock.
+    pub fn on_change(mut self, tell: impl Fn(&Change) + Send + Sync + 'static) -> Builder {
+        self.on_change = Some(Box::new(tell));
+        self
+    }
+
+    /// Makes it.
+    #[must_use]
+    pub fn build(mut self) -> Breaker {
+        self.rules.probe_timeout = self.probe_timeout.unwrap_or_else(|| (self.rules.open)(0));
+        Breaker::with(self.name, self.rules, self.slow, self.on_change)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,377 @@
+//! The machine: four words and the steps between them. It is told the time.
+//!
+//! The healthy path, which is a permit and a success while nothing has failed, reads two words and writes none.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    permit::{Outcome, Recorded},
+    sync::{AtomicU32, AtomicU64, Ordering},
+    words::{Generation, Kind, Probes, StateWord, Streak, Tick, Window},
+};
+
+/// What the machine goes by.
+pub(crate) struct Rules {
+    /// Failures in a row that open it.
+    pub(crate) consecutive: Option<u64>,
+    pub(crate) rate: Option<Rate>,
+    /// How long it stays open, at the nth time in a row.
+    pub(crate) open: Box<dyn Fn(u32) -> Duration + Send + Sync>,
+    /// The longest that a failure may ask for.
+    pub(crate) longest: Duration,
+    /// Successes that close it.
+    pub(crate) successes: u64,
+    pub(crate) concurrent: u64,
+    /// How long a probe may hold its place.
+    pub(crate) probe_timeout: Duration,
+}
+
+/// A rate of failures among the last calls that opens it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rate {
+    /// In millionths.
+    pub(crate) failures: u32,
+    pub(crate) last: u32,
+    pub(crate) least: u32,
+}
+
+pub(crate) struct Circuit {
+    state: AtomicU64,
+    streak: AtomicU64,
+    window: AtomicU64,
+    probes: AtomicU64,
+    /// When the latest probe began.
+    probe_began: AtomicU64,
+    /// How often it has opened without having been closed for as long as it was open.
+    openings: AtomicU32,
+    pub(crate) rules: Rules,
+}
+
+/// What a permit has to show when it is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    generation: Generation,
+    pub(crate) is_probe: bool,
+}
+
+/// Why there is no permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) kind: Kind,
+    /// Milliseconds until it is worth asking again.
+    pub(crate) retry_in: u64,
+}
+
+/// One state has become another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) from: Kind,
+    pub(crate) to: StateWord,
+    pub(crate) failures: u64,
+}
+
+fn ticks(time: Duration) -> Tick {
+    // Up: half a millisecond is not nothing.
+    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+impl Circuit {
+    pub(crate) fn new(rules: Rules) -> Circuit {
+        let closed = StateWord { kind: Kind::Closed, generation: Generation::FIRST, tick: 0 };
+        Circuit {
+            state: AtomicU64::new(closed.pack()),
+            streak: AtomicU64::new(0),
+            window: AtomicU64::new(0),
+            probes: AtomicU64::new(0),
+            probe_began: AtomicU64::new(0),
+            openings: AtomicU32::new(0),
+            rules,
+        }
+    }
+
+    pub(crate) fn state(&self) -> StateWord {
+        StateWord::unpack(self.state.load(Ordering::Acquire))
+    }
+
+    /// Failures in a row, in this stay.
+    pub(crate) fn streak(&self) -> u64 {
+        let streak = Streak::unpack(self.streak.load(Ordering::Relaxed));
+        if streak.generation == self.state().generation { streak.failures } else { 0 }
+    }
+
+    /// Whether nothing that is counted would be lost with it.
+    pub(crate) fn is_clean(&self) -> bool {
+        let window = Window::unpack(self.window.load(Ordering::Relaxed));
+        let is_current = window.generation == self.state().generation;
+        self.streak() == 0 && !(is_current && window.failed != 0)
+    }
+
+    /// Changes the state, unless somebody else has.
+    fn step(&self, from: StateWord, kind: Kind, tick: Tick) -> Option<StateWord> {
+        let to = StateWord { kind, generation: from.generation.next(), tick };
+        let order = (Ordering::AcqRel, Ordering::Acquire);
+        self.state.compare_exchange(from.pack(), to.pack(), order.0, order.1).ok().map(|_| to)
+    }
+
+    /// A permit without a look at the clock, in the usual case.
+    #[inline]
+    pub(crate) fn admit_closed(&self) -> Option<Ticket> {
+        let state = self.state();
+        let ticket = Ticket { generation: state.generation, is_probe: false };
+        (state.kind == Kind::Closed).then_some(ticket)
+    }
+
+    pub(crate) fn admit(&self, now: Tick) -> (Result<Ticket, Refusal>, Option<Step>) {
+        let mut steps = None;
+        loop {
+            let state = self.state();
+            let generation = state.generation;
+            match state.kind {
+                Kind::Closed => return (Ok(Ticket { generation, is_probe: false }), steps),
+                Kind::Open if now < state.tick => {
+                    return (Err(Refusal { kind: Kind::Open, retry_in: state.tick - now }), steps);
+                }
+                Kind::Open => {
+                    // Of all who come now, one changes the state. It still has to get a place like everybody.
+                    if let Some(to) = self.step(state, Kind::HalfOpen, 0) {
+                        self.probe_began.store(now, Ordering::Relaxed);
+                        steps = Some(Step { from: Kind::Open, to, failures: 0 });
+                    }
+                }
+                Kind::HalfOpen => match self.admit_probe(state, now) {
+                    Some(Ok(())) => return (Ok(Ticket { generation, is_probe: true }), steps),
+                    Some(Err(refusal)) => return (Err(refusal), steps),
+                    None => {}
+                },
+            }
+        }
+    }
+
+    /// `None`: the state is another by now.
+    fn admit_probe(&self, state: StateWord, now: Tick) -> Option<Result<(), Refusal>> {
+        let word = self.probes.load(Ordering::Acquire);
+        let probes = this_stay(Probes::unpack(word), state.generation)?;
+        let is_enough = probes.succeeded + probes.in_flight >= self.rules.successes;
+        if probes.in_flight >= self.rules.concurrent || is_enough {
+            let held = now.saturating_sub(self.probe_began.load(Ordering::Relaxed));
+            let timeout = ticks(self.rules.probe_timeout).max(1);
+            if held < timeout {
+                return Some(Err(Refusal { kind: Kind::HalfOpen, retry_in: timeout - held }));
+            }
+            // Nobody will give these places back. In a new stay they are free, and what is late has no say.
+            self.step(state, Kind::HalfOpen, 0)?;
+            self.probe_began.store(now, Ordering::Relaxed);
+            return None;
+        }
+        let taken = Probes { in_flight: probes.in_flight + 1, ..probes };
+        let order = (Ordering::AcqRel, Ordering::Acquire);
+        self.probes.compare_exchange(word, taken.pack(), order.0, order.1).ok()?;
+        self.probe_began.store(now, Ordering::Relaxed);
+        if self.state() != state {
+            // The place belongs to a stay that is over, so nobody misses it.
+            return None;
+        }
+        Some(Ok(()))
+    }
+
+    /// A success of a call that was no probe, without a look at the clock.
+    #[inline]
+    pub(crate) fn record_success(&self, ticket: Ticket) -> Recorded {
+        if self.state().generation != ticket.generation {
+            return Recorded::Stale;
+        }
+        if self.rules.consecutive.is_some() {
+            // Nothing to forget: the usual case writes nothing.
+            let forget = |word| {
+                let streak = this_stay(Streak::unpack(word), ticket.generation)?;
+                (streak.failures > 0).then(|| Streak { failures: 0, ..streak }.pack())
+            };
+            let _ = update(&self.streak, forget);
+        }
+        if let Some(rate) = self.rules.rate {
+            let push = |word| {
+                let window = this_stay(Window::unpack(word), ticket.generation)?;
+                // A full window of successes is the same after one more.
+                let is_same = window.calls == rate.last && window.failed == 0;
+                (!is_same).then(|| window.push(false, rate.last).pack())
+            };
+            let _ = update(&self.window, push);
+        }
+        Recorded::Counted
+    }
+
+    /// How a call went, once there is something to count. `outcome` is no [`Outcome::Ignore`].
+    pub(crate) fn record(
+        &self,
+        ticket: Ticket,
+        outcome: Outcome,
+        now: Tick,
+    ) -> (Recorded, Option<Step>) {
+        let state = self.state();
+        if state.generation != ticket.generation {
+            return (Recorded::Stale, None);
+        }
+        match (ticket.is_probe, outcome) {
+            (false, Outcome::Success) => (self.record_success(ticket), None),
+            (false, _) => self.record_failure(state, outcome, now),
+            (true, Outcome::Success) => self.record_probe(state, now),
+            (true, _) => self.open(state, outcome, 1, now),
+        }
+    }
+
+    fn record_failure(
+        &self,
+        state: StateWord,
+        outcome: Outcome,
+        now: Tick,
+    ) -> (Recorded, Option<Step>) {
+        let generation = state.generation;
+        let count = |word| {
+            let streak = this_stay(Streak::unpack(word), generation)?;
+            Some(Streak { failures: streak.failures + 1, ..streak }.pack())
+        };
+        // Counted in any case: the snapshot shows it.
+        let Some(streak) = update(&self.streak, count) else { return (Recorded::Stale, None) };
+        let streak = Streak::unpack(streak).failures;
+        let mut trips = self.rules.consecutive.is_some_and(|most| streak >= most);
+        if let Some(rate) = self.rules.rate {
+            let push = |word| {
+                Some(this_stay(Window::unpack(word), generation)?.push(true, rate.last).pack())
+            };
+            let Some(window) = update(&self.window, push) else { return (Recorded::Stale, None) };
+            let window = Window::unpack(window);
+            let failed = u64::from(window.failures()) * 1_000_000;
+            let is_over = failed >= u64::from(rate.failures) * u64::from(window.calls);
+            trips |= window.calls >= rate.least && is_over;
+        }
+        if !trips {
+            return (Recorded::Counted, None);
+        }
+        self.open(state, outcome, streak, now)
+    }
+
+    fn record_probe(&self, state: StateWord, now: Tick) -> (Recorded, Option<Step>) {
+        let succeed = |word| {
+            let probes = this_stay(Probes::unpack(word), state.generation)?;
+            let in_flight = probes.in_flight.checked_sub(1)?;
+            Some(Probes { succeeded: probes.succeeded + 1, in_flight, ..probes }.pack())
+        };
+        let Some(word) = update(&self.probes, succeed) else { return (Recorded::Stale, None) };
+        if Probes::unpack(word).succeeded < self.rules.successes {
+            return (Recorded::Counted, None);
+        }
+        match self.step(state, Kind::Closed, now) {
+            Some(to) => (Recorded::Closed, Some(Step { from: Kind::HalfOpen, to, failures: 0 })),
+            None => (Recorded::Stale, None),
+        }
+    }
+
+    fn open(
+        &self,
+        state: StateWord,
+        outcome: Outcome,
+        failures: u64,
+        now: Tick,
+    ) -> (Recorded, Option<Step>) {
+        let openings = self.openings.load(Ordering::Relaxed);
+        let before = ticks((self.rules.open)(openings.saturating_sub(1)));
+        // One that was closed for as long as it was open before begins anew.
+        let is_new = state.kind == Kind::Closed && now.saturating_sub(state.tick) >= before;
+        let nth = if is_new || openings == 0 { 0 } else { openings };
+        let usual = (self.rules.open)(nth);
+        let wait = match outcome {
+            Outcome::FailureFor(told) => usual.max(told.min(self.rules.longest)),
+            _ => usual,
+        };
+        let until = now.saturating_add(ticks(wait).max(1));
+        let Some(to) = self.step(state, Kind::Open, until) else { return (Recorded::Stale, None) };
+        self.openings.store(nth.saturating_add(1), Ordering::Relaxed);
+        (Recorded::Tripped, Some(Step { from: state.kind, to, failures }))
+    }
+
+    /// A probe ends without a result.
+    pub(crate) fn abandon(&self, ticket: Ticket) {
+        if ticket.is_probe {
+            let leave = |word| {
+                let probes = this_stay(Probes::unpack(word), ticket.generation)?;
+                let in_flight = probes.in_flight.checked_sub(1)?;
+                Some(Probes { in_flight, ..probes }.pack())
+            };
+            let _ = update(&self.probes, leave);
+        }
+    }
+
+    /// Closes it, whatever has happened.
+    pub(crate) fn reset(&self, now: Tick) -> Option<Step> {
+        loop {
+            let state = self.state();
+            if let Some(to) = self.step(state, Kind::Closed, now) {
+                self.openings.store(0, Ordering::Relaxed);
+                let is_change = state.kind != Kind::Closed;
+                return is_change.then_some(Step { from: state.kind, to, failures: 0 });
+            }
+        }
+    }
+}
+
+/// A word that counts for one generation.
+trait Stay: Copy {
+    fn generation(self) -> Generation;
+    fn empty(generation: Generation) -> Self;
+}
+
+/// What a word says of this stay: nothing yet, when it is of an earlier one. `None` when it is of a later one.
+fn this_stay<T: Stay>(word: T, generation: Generation) -> Option<T> {
+    if word.generation() == generation {
+        Some(word)
+    } else if word.generation().is_after(generation) {
+        None
+    } else {
+        Some(T::empty(generation))
+    }
+}
+
+impl Stay for Streak {
+    fn generation(self) -> Generation {
+        self.generation
+    }
+    fn empty(generation: Generation) -> Streak {
+        Streak { generation, failures: 0 }
+    }
+}
+
+impl Stay for Window {
+    fn generation(self) -> Generation {
+        self.generation
+    }
+    fn empty(generation: Generation) -> Window {
+        Window { generation, calls: 0, failed: 0 }
+    }
+}
+
+impl Stay for Probes {
+    fn generation(self) -> Generation {
+        self.generation
+    }
+    fn empty(generation: Generation) -> Probes {
+        Probes { generation, succeeded: 0, in_flight: 0 }
+    }
+}
+
+/// Replaces a word by what `change` makes of it, and returns that; `None` when `change` wants nothing.
+fn update(word: &AtomicU64, change: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+    let mut old = word.load(Ordering::Acquire);
+    loop {
+        let new = change(old)?;
+        match word.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => return Some(new),
+            Err(current) => old = current,
+        }
+    }
+}
+
+impl fmt::Debug for Circuit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Circuit").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
