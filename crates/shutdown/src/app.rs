@@ -104,7 +104,8 @@ impl App {
             let runtime = runtime.unwrap_or_else(all_drivers).build();
             let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
             let shutdown = Shutdown::new(plan);
-            let watchdog = Watchdog::start(name.clone(), &shutdown, termination_log.clone());
+            let watchdog =
+                Watchdog::start(name.clone(), &shutdown, runtime.handle(), termination_log.clone());
             let watchdog = watchdog.map_err(|error| format!("no watchdog: {error}"))?;
             signals.attach(&shutdown);
             Ok((shutdown, watchdog, runtime))

@@ -15,6 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::runtime::Handle;
+
 use crate::{
     app::last_words,
     phase::{Name, Phase},
@@ -22,6 +24,9 @@ use crate::{
 };
 
 const NOT_YET: i32 = -1;
+
+/// A budget of milliseconds needs no more turns than this.
+const SHORTEST_TURN: Duration = Duration::from_millis(1);
 
 /// Ends the process at the deadline. It is never called off: `main` may hang after it has its report, too.
 #[derive(Debug)]
@@ -33,17 +38,23 @@ impl Watchdog {
     pub(super) fn start(
         name: Name,
         shutdown: &Shutdown,
+        runtime: &Handle,
         termination_log: PathBuf,
     ) -> io::Result<Watchdog> {
         let exit_code = Arc::new(AtomicI32::new(NOT_YET));
         let (shutdown, code) = (shutdown.clone(), exit_code.clone());
+        let runtime = runtime.clone();
         let watch = move || {
             wait(shutdown.at(Phase::LameDuck));
             let end = Instant::now() + shutdown.remaining().unwrap_or_default();
+            let turn = shutdown.inner.plan.exit_reserve() / 2;
             loop {
                 match end.saturating_duration_since(Instant::now()) {
                     Duration::ZERO => break,
-                    left => thread::sleep(left),
+                    left => thread::sleep(left.min(turn.max(SHORTEST_TURN))),
+                }
+                if shutdown.phase() < Phase::Done {
+                    turn_timers(&runtime);
                 }
             }
             let code = code.load(Ordering::Acquire);
@@ -61,6 +72,13 @@ impl Watchdog {
     pub(super) fn reported(&self, exit_code: u8) {
         self.exit_code.store(i32::from(exit_code), Ordering::Release);
     }
+}
+
+/// Has another worker look after the timers. The one that did may have been woken by one of them, run a task, and be blocked by it; the
+/// others sleep and do not know, and without timers the sequence would stand still. An empty task wakes one of them, and
+/// when that goes back to sleep it takes the timers over.
+fn turn_timers(runtime: &Handle) {
+    drop(runtime.spawn(async {}));
 }
 
 /// Who is to blame, as far as it can be told from outside.
