@@ -259,6 +259,22 @@ fn one_registered_by_a_cleanup_runs_next() {
 }
 
 #[test]
+fn one_that_spawns_tracked_tasks_leaves_nothing_behind() {
+    run(async {
+        let shutdown = Shutdown::new(Plan::new());
+        let jobs = shutdown.tracker("jobs");
+        shutdown.defer("database", |_| async move {
+            // More than the runtime polls before it looks at the sequence again.
+            for _ in 0..200 {
+                drop(jobs.spawn("too late", std::future::pending::<()>()));
+            }
+        });
+        let report = complete(shutdown).await;
+        assert_eq!(report.exit_code(), 0, "{report}");
+    });
+}
+
+#[test]
 fn one_registered_after_the_end_is_dropped_and_counted() {
     run(async {
         let shutdown = Shutdown::new(Plan::new());
