@@ -127,9 +127,11 @@ impl App {
         let left = shutdown.remaining().unwrap_or_default();
         report.runtime_left = end(runtime, shutdown.inner.plan.cancelled_for().min(left / 2));
         report.used = report.budget.saturating_sub(shutdown.remaining().unwrap_or_default());
-        watchdog.reported(report.exit_code());
         let patience = shutdown.remaining().unwrap_or_default() / 2;
-        last_words::say(format!("{name} {report}"), Some(termination_log), patience.min(PATIENCE));
+        let patience = patience.clamp(last_words::SHORT, PATIENCE);
+        watchdog.report(report.exit_code(), || {
+            last_words::say(format!("{name} {report}"), Some(termination_log), patience);
+        });
         report
     }
 }

@@ -113,8 +113,8 @@ impl Tracker {
     /// Starts a task that the stop waits for, and knows by name. At [`Cancelling`](Phase::Cancelling) its future is dropped, and the handle
     /// gives `None`.
     ///
-    /// A task that is started later than that is dropped without being polled, and is not counted. A panic is logged with the task's name and the place
-    /// that started it, and is the handle's error; the process goes on.
+    /// A task that is started later than that is dropped without being polled, and is not counted. A panic is logged with the task's name
+    /// and the place that started it, and is the handle's error; the process goes on.
     ///
     /// # Panics
     ///
