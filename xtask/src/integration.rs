@@ -26,16 +26,18 @@ impl flags::Integration {
             "areas: {}; {}",
             self.area.clone().unwrap_or_else(|| areas.join(", ")),
             if self.full {
-                "all counts, in release"
+                "all counts, in release, one test at a time"
             } else {
                 "about a tenth of the counts, in debug (all of them: --full)"
             }
         );
         // Selected out of the whole workspace, for the features that the other tests were built with.
         let release = self.full.then_some("--release");
+        // Figures of a machine that does something else at the same time are none.
+        let alone = self.full.then_some("--test-threads=1");
         let command = cmd!(
             sh,
-            "cargo test --workspace --all-features --test {PACKAGE} {release...} -- {filter...}"
+            "cargo test --workspace --all-features --test {PACKAGE} {release...} -- {filter...} {alone...}"
         );
         let command = if self.full {
             command.env("UNDERPIN_FULL", "1")
