@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context as _, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{flags, workspace::Workspace};
+use crate::{flags, loom, workspace::Workspace};
 
 /// The package, and the name of its one test target.
 pub(crate) const PACKAGE: &str = "integration";
@@ -44,7 +44,12 @@ impl flags::Integration {
         } else {
             command.env_remove("UNDERPIN_FULL")
         };
-        Ok(command.run()?)
+        command.run()?;
+        // Too slow for `ci`, and what a full run of this area is asked for.
+        if self.full && self.area.as_deref().is_none_or(|area| area == "lifecycle") {
+            loom::run(sh)?;
+        }
+        Ok(())
     }
 }
 
