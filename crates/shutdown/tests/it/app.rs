@@ -4,7 +4,8 @@ use std::{
     env, fs,
     future::pending,
     io::{self, Read as _, Write as _},
-    process::Stdio,
+    os::unix::process::ExitStatusExt as _,
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
@@ -57,6 +58,30 @@ fn sigint_stops_as_well() {
     let output = child.finish();
     assert_exit(&output, 0);
     assert!(output.stderr.contains("orders shutdown: SIGINT;"), "{}", output.stderr);
+}
+
+/// A reload, if there is one, is the service's own affair.
+#[test]
+fn sighup_keeps_its_default_action() {
+    let child = start(|| app().run(until_draining));
+    child.wait_for_line("ready");
+    let pid = i32::try_from(child.pid()).ok().and_then(Pid::from_raw).expect("a process id");
+    kill_process(pid, Signal::HUP).expect("it runs");
+    assert_eq!(child.finish().status.signal(), Some(Signal::HUP.as_raw()));
+}
+
+#[test]
+fn children_inherit_neither_handlers_nor_a_mask() {
+    let output = start(|| {
+        app().run(|_| async {
+            let mut child = Command::new("sh");
+            let ended = child.args(["-c", "kill -TERM $$; exit 3"]).status().expect("a shell");
+            say(&format!("the child ended by {:?}", ended.signal()));
+        })
+    })
+    .finish();
+    assert_exit(&output, 0);
+    assert!(output.stdout.contains("the child ended by Some(15)"), "{}", output.stdout);
 }
 
 #[test]
