@@ -126,7 +126,7 @@ impl App {
             runtime.block_on(sequence::drive(&shutdown.inner, Some(main), failure));
         let left = shutdown.remaining().unwrap_or_default();
         report.runtime_left = end(runtime, shutdown.inner.plan.cancelled_for().min(left / 2));
-        report.used = report.budget.saturating_sub(shutdown.remaining().unwrap_or_default());
+        report.used = shutdown.inner.begun_at().elapsed();
         let patience = shutdown.remaining().unwrap_or_default() / 2;
         let patience = patience.clamp(last_words::SHORT, PATIENCE);
         watchdog.report(report.exit_code(), || {
