@@ -23,6 +23,8 @@ use crate::virtual_time::{pass, secs};
 pub(super) const BIG: usize = 16 * 1024 * 1024;
 /// No more than hyper takes at once, so that the service is done with it before the client has it.
 pub(super) const MEDIUM: usize = 400 * 1024;
+/// No more than the kernel takes at once.
+pub(super) const SMALL: usize = 60 * 1000;
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
@@ -63,6 +65,7 @@ async fn answer(request: Request<Incoming>) -> Answer {
         }
         "/big" => text(vec![b'x'; BIG]),
         "/medium" => text(vec![b'x'; MEDIUM]),
+        "/small" => text(vec![b'x'; SMALL]),
         "/echo" => text(request.into_body().collect().await.expect("a body").to_bytes()),
         // Does not read the body.
         "/early" => {
