@@ -140,7 +140,7 @@ struct Limits {
 impl<S, H> Serve<S, H> {
     /// What is done with each connection before HTTP, in its own task: TLS.
     ///
-    /// ```ignore
+    /// ```text
     /// let acceptor = tokio_rustls::TlsAcceptor::from(config);
     /// serve(listener, router, &shutdown).handshake(move |stream| acceptor.accept(stream)).await
     /// ```

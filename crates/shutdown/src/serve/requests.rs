@@ -57,8 +57,7 @@ pin_project! {
     }
 }
 
-/// Data of a response's body. The last piece takes the request along: HTTP/2 keeps it until the client has room for it, long after the body is
-/// gone.
+/// Data of a response's body. It takes the request along: HTTP/2 keeps it until the client has room for it, long after the body is gone.
 pub(super) struct Piece<D> {
     data: D,
     _exchange: Option<Exchange>,
@@ -142,8 +141,13 @@ impl<B: Body> Body for Answered<B> {
             return Poll::Ready(None);
         };
         // HTTP/1 keeps the body until it has taken the last piece, and what it cannot send shows in the stream.
-        let takes_along = *this.is_http2 && frame.is_data() && this.body.is_end_stream();
-        let exchange = if takes_along { this.exchange.take() } else { None };
+        let exchange = if !*this.is_http2 || !frame.is_data() {
+            None
+        } else if this.body.is_end_stream() {
+            this.exchange.take()
+        } else {
+            this.exchange.as_ref().map(Exchange::part)
+        };
         let frame = frame.map_data(|data| Piece { data, _exchange: exchange });
         Poll::Ready(Some(Ok(frame)))
     }

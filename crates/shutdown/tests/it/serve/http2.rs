@@ -183,6 +183,23 @@ fn response_without_room_at_the_client_is_in_flight() {
 }
 
 #[test]
+fn pieces_without_room_at_the_client_are_in_flight() {
+    run(async {
+        let served = Served::start(Plan::new()).await;
+        let mut client = Client::connect(served.address).await;
+        client.preface().await;
+        client.headers("/pieces").await;
+        // All of the first, and some of the second.
+        client.credit(500_000).await;
+        pass(secs(1)).await;
+        served.stop();
+        pass(secs(5)).await;
+        client.credit(1024 * 1024).await;
+        assert_eq!(data(client).await.len(), 2 * MEDIUM);
+    });
+}
+
+#[test]
 fn response_arrives_although_the_client_still_talks() {
     run(async {
         let served = Served::start(Plan::new()).await;
