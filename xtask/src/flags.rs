@@ -28,9 +28,11 @@ xflags::xflags! {
         cmd integration {
             /// Only this area.
             optional area: String
-            /// All the counts, in release, not the tenth that `ci` runs.
+            /// All the counts, in release, not the tenth that `ci` runs; with `lifecycle`, the loom models too.
             optional --full
         }
+        /// The loom models: all interleavings of the lock-free cores.
+        cmd loom {}
         /// Runs the tests that docs/parity.md names, and counts proven, not yet, broken.
         cmd parity {}
         /// Benchmarks beside named peers, in one run.

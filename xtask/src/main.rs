@@ -13,6 +13,7 @@ mod docs;
 mod features;
 mod flags;
 mod integration;
+mod loom;
 mod markdown;
 mod parity;
 mod publish;
@@ -47,6 +48,7 @@ fn run(flags: Xtask) -> anyhow::Result<()> {
         XtaskCmd::Features(features) => features.run(&sh),
         XtaskCmd::Docs(_) => docs::run(&sh),
         XtaskCmd::Integration(integration) => integration.run(&sh),
+        XtaskCmd::Loom(_) => loom::run(&sh),
         XtaskCmd::Tidy(_) => tidy::run(&sh),
         XtaskCmd::Parity(_) => parity::run(&sh),
         XtaskCmd::Bench(bench) => bench.run(&sh),

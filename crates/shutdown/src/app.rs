@@ -104,7 +104,8 @@ impl App {
             let runtime = runtime.unwrap_or_else(all_drivers).build();
             let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
             let shutdown = Shutdown::new(plan);
-            let watchdog = Watchdog::start(name.clone(), &shutdown, termination_log.clone());
+            let watchdog =
+                Watchdog::start(name.clone(), &shutdown, runtime.handle(), termination_log.clone());
             let watchdog = watchdog.map_err(|error| format!("no watchdog: {error}"))?;
             signals.attach(&shutdown);
             Ok((shutdown, watchdog, runtime))
@@ -125,10 +126,12 @@ impl App {
             runtime.block_on(sequence::drive(&shutdown.inner, Some(main), failure));
         let left = shutdown.remaining().unwrap_or_default();
         report.runtime_left = end(runtime, shutdown.inner.plan.cancelled_for().min(left / 2));
-        report.used = report.budget.saturating_sub(shutdown.remaining().unwrap_or_default());
-        watchdog.reported(report.exit_code());
+        report.used = shutdown.inner.begun_at().elapsed();
         let patience = shutdown.remaining().unwrap_or_default() / 2;
-        last_words::say(format!("{name} {report}"), Some(termination_log), patience.min(PATIENCE));
+        let patience = patience.clamp(last_words::SHORT, PATIENCE);
+        watchdog.report(report.exit_code(), || {
+            last_words::say(format!("{name} {report}"), Some(termination_log), patience);
+        });
         report
     }
 }

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 use crate::{
     outcome::IntoOutcome,
     phase::{Name, Reason},
+    report::CleanupOutcome,
+    sequence,
     shutdown::Inner,
 };
 
@@ -72,6 +74,35 @@ impl Deferred {
         let name = name.into();
         self.shutdown.stack().change(self.id, |cleanup| cleanup.requires.push(name));
         self
+    }
+
+    /// Runs the cleanup now, and no longer at the stop: for what is closed while the service goes on. Says how it went.
+    ///
+    /// It has its [budget](Deferred::budget) or, without one, the plan's cleanup reserve. What it [requires](Deferred::requires) is not asked;
+    /// whoever requires it has what it needs once this has succeeded. The outcome is the caller's and in no [`Report`](crate::Report), and the
+    /// stop waits for this no longer than for the task or the `main` that awaits it.
+    ///
+    /// [`Skipped`](CleanupOutcome::Skipped) when the stop has run it, or runs it.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime. A panic of the cleanup is caught.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping this drops the cleanup's future where it is, and it is not run again.
+    pub async fn run_now(self) -> CleanupOutcome {
+        let Deferred { shutdown, id } = self;
+        let Some(cleanup) = shutdown.stack().remove(id) else {
+            return CleanupOutcome::Skipped("its turn has come already".into());
+        };
+        let name = cleanup.name.clone();
+        let report = sequence::settle_now(&shutdown, cleanup).await;
+        let is_tracker = shutdown.trackers().iter().any(|tracker| tracker.name == name);
+        if report.outcome.is_ok() && !is_tracker {
+            shutdown.stack().satisfied(&name);
+        }
+        report.outcome
     }
 
     /// Takes the cleanup back, if it has not begun.
@@ -206,6 +237,14 @@ impl Stack {
         let members = self.slots.iter_mut().flat_map(|slot| &mut slot.members);
         if let Some(cleanup) = members.into_iter().find(|cleanup| cleanup.id == id) {
             change(cleanup);
+        }
+    }
+
+    /// Takes a cleanup that has succeeded out of what the others require.
+    fn satisfied(&mut self, name: &str) {
+        if !self.contains(name) {
+            let members = self.slots.iter_mut().flat_map(|slot| &mut slot.members);
+            members.for_each(|cleanup| cleanup.requires.retain(|required| required != name));
         }
     }
 

@@ -158,12 +158,16 @@ impl Plan {
         Line { lame_duck_end: begin + self.lame_duck, drain_end, cancel_end, cleanup_end, deadline }
     }
 
+    pub(crate) fn reserved_for_cleanups(&self) -> Duration {
+        self.cleanup_reserve
+    }
+
     #[cfg(all(unix, feature = "app"))]
     pub(crate) fn cancelled_for(&self) -> Duration {
         self.cancel_window
     }
 
-    fn exit_reserve(&self) -> Duration {
+    pub(crate) fn exit_reserve(&self) -> Duration {
         (self.budget / 100).min(Duration::from_millis(250))
     }
 }

@@ -212,7 +212,7 @@ impl<'a, F: Future> Main<'a, F> {
 /// Runs the cleanups, the last registered first.
 async fn clean_up(shutdown: &Arc<Inner>, main: &MainReport, line: Line) -> Vec<CleanupReport> {
     // How long one that was cut off may take to be gone: 50 ms of the default budget. One that is not blocks its thread.
-    let reap = (line.deadline - line.cleanup_end) / 5;
+    let reap = shutdown.plan.exit_reserve() / 5;
     let mut reports: Vec<CleanupReport> = Vec::new();
     loop {
         let Some((members, places)) = shutdown.stack().pop_or_close() else { return reports };
@@ -226,6 +226,17 @@ async fn clean_up(shutdown: &Arc<Inner>, main: &MainReport, line: Line) -> Vec<C
         let members: Vec<_> = members.map(Box::pin).collect();
         reports.extend(all(members).await);
     }
+}
+
+/// Runs one cleanup before its turn.
+pub(crate) async fn settle_now(shutdown: &Arc<Inner>, cleanup: Cleanup) -> CleanupReport {
+    let plan = &shutdown.plan;
+    let latest = Instant::now() + cleanup.budget.unwrap_or(plan.reserved_for_cleanups()).min(DAY);
+    let deadline = match shutdown.reason() {
+        Some(_) => latest.min(plan.line(shutdown.begun_at()).cleanup_end),
+        None => latest,
+    };
+    settle(shutdown, cleanup, None, deadline, plan.exit_reserve() / 5).await
 }
 
 /// Keeps a budget of `Duration::MAX` from overflowing the clock.
@@ -282,10 +293,10 @@ async fn settle(
         CleanupOutcome::Skipped("no time was left".into())
     } else {
         events::cleanup_started(&name);
-        let reason = shutdown.reason().cloned().unwrap_or(Reason::MainReturned);
-        let cx = StopCx { deadline, reason };
+        let early = || Reason::Requested("run_now".into());
+        let cx = StopCx { deadline, reason: shutdown.reason().cloned().unwrap_or_else(early) };
         let task = tokio::spawn(cleanup::marked(shutdown, async move { run(cx).await }));
-        wait(task, deadline, reap).await
+        wait(Task(task), deadline, reap).await
     };
     let budget = deadline.saturating_duration_since(begin);
     let report = CleanupReport { name, outcome, budget, used: begin.elapsed() };
@@ -293,14 +304,19 @@ async fn settle(
     report
 }
 
-async fn wait(
-    mut task: JoinHandle<Result<(), Name>>,
-    deadline: Instant,
-    reap: Duration,
-) -> CleanupOutcome {
-    let Ok(result) = timeout_at(deadline, &mut task).await else {
-        task.abort();
-        let gone = timeout(reap, &mut task).await;
+/// A cleanup's task, which does not run on when nobody waits for it any more.
+struct Task(JoinHandle<Result<(), Name>>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn wait(mut task: Task, deadline: Instant, reap: Duration) -> CleanupOutcome {
+    let Ok(result) = timeout_at(deadline, &mut task.0).await else {
+        task.0.abort();
+        let gone = timeout(reap, &mut task.0).await;
         return if gone.is_ok() { CleanupOutcome::TimedOut } else { CleanupOutcome::Blocked };
     };
     match result {

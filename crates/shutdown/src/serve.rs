@@ -66,10 +66,14 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// | cancelling | dropped | dropped | dropped |
 ///
 /// In draining, a connection without a request is closed when it has been silent for [`linger`](Serve::linger): a request that was
-/// on its way is served. A stream without an end goes on until it ends itself at [`Draining`](Phase::Draining), as its handler should,
+/// on its way is served. One that does not close its own half then, or does not confirm HTTP/2's GOAWAY, is kept for as long again. A stream without an end goes on until it ends itself at [`Draining`](Phase::Draining), as its handler should,
 /// or is cut off at [`Cancelling`](Phase::Cancelling). An upgraded connection counts until it is dropped, wherever it was moved to.
 ///
 /// Connections are counted in the tracker `connections`. Each is a task of the current runtime; the accept loop runs inside of this future.
+///
+/// What the kernel has not completed when the listener is closed, it resets: a client whose connection takes 20 ms to be
+/// made, and who began in the last 20 ms. So nobody may begin then: what sends clients here has to have heard in the lame duck, or another process
+/// has to listen on the same socket (systemd's `LISTEN_FDS`), which closes nothing.
 ///
 /// What is left is HTTP/1's own race: a client that was idle through the whole lame duck, and sends its next request while the server
 /// closes, has to retry ([RFC 9112, section 9.5](https://www.rfc-editor.org/rfc/rfc9112#section-9.5)). So does a client that sends
@@ -136,7 +140,7 @@ struct Limits {
 impl<S, H> Serve<S, H> {
     /// What is done with each connection before HTTP, in its own task: TLS.
     ///
-    /// ```ignore
+    /// ```text
     /// let acceptor = tokio_rustls::TlsAcceptor::from(config);
     /// serve(listener, router, &shutdown).handshake(move |stream| acceptor.accept(stream)).await
     /// ```
@@ -169,7 +173,7 @@ impl<S, H> Serve<S, H> {
         self
     }
 
-    /// How long a connection may be without a request: 75 s unless set, which is more than the 60 s of usual load balancers.
+    /// How long a connection may be without a request, whatever else it sends: 75 s unless set, which is more than the 60 s of usual load balancers.
     ///
     /// It has to be more than what the balancer allows, for who closes first loses no request.
     pub fn idle_timeout(mut self, timeout: Duration) -> Serve<S, H> {
@@ -223,7 +227,7 @@ where
                 }));
             };
             accept(&listener, &shutdown, &mut start).await?;
-            empty_the_queue(listener, limits.linger, start);
+            empty_the_queue(listener, limits.linger, start).await;
             let _ = gone.recv().await;
             Ok(())
         })
@@ -285,17 +289,30 @@ fn is_one_connection(error: &io::Error) -> bool {
 /// Accepts what the kernel has completed, for it resets what is in the queue when the listener is closed. This asks the
 /// kernel itself, since the runtime may not have heard of the latest ones.
 ///
-/// The queue of a listener that others share, or that is filled without a pause, is not emptied for longer than `patience`.
-fn empty_the_queue(listener: TcpListener, patience: Duration, mut start: impl FnMut(Accepted)) {
+/// The queue of a listener that others share, that is filled without a pause, or for which there are no descriptors, is not emptied for longer
+/// than `patience`.
+async fn empty_the_queue(
+    listener: TcpListener,
+    patience: Duration,
+    mut start: impl FnMut(Accepted),
+) {
     let Ok(listener) = listener.into_std() else { return };
     let end = Instant::now() + patience;
-    while Instant::now() < end
-        && let Ok((stream, peer)) = listener.accept()
-    {
-        if stream.set_nonblocking(true).is_ok()
-            && let Ok(stream) = TcpStream::from_std(stream)
-        {
-            start((stream, peer));
+    while Instant::now() < end {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                if stream.set_nonblocking(true).is_ok()
+                    && let Ok(stream) = TcpStream::from_std(stream)
+                {
+                    start((stream, peer));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) if is_one_connection(&error) => {}
+            Err(error) => {
+                events::accept_failed(&error);
+                sleep(OUT_OF_DESCRIPTORS).await;
+            }
         }
     }
 }

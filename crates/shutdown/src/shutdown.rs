@@ -269,10 +269,15 @@ impl Inner {
     }
 
     pub(crate) fn trigger(&self, reason: Reason) -> bool {
+        self.trigger_at(reason, Instant::now())
+    }
+
+    /// For what happened before there was a shutdown to tell.
+    pub(crate) fn trigger_at(&self, reason: Reason, at: Instant) -> bool {
         let mut first = false;
         let begun = self.begun.get_or_init(|| {
             first = true;
-            Begun { reason, at: Instant::now() }
+            Begun { reason, at }
         });
         if first {
             for tracker in self.trackers().iter() {

@@ -31,8 +31,8 @@ pub struct Signals {
 }
 
 enum State {
-    /// Nobody is attached; this signal has come.
-    Latched(Option<i32>),
+    /// Nobody is attached; this signal has come, and when.
+    Latched(Option<(i32, Instant)>),
     Attached(Shutdown),
 }
 
@@ -60,13 +60,14 @@ impl Signals {
         Ok(Signals { shared })
     }
 
-    /// Lets the first signal trigger this shutdown, also when it has come already.
+    /// Lets the first signal trigger this shutdown, also when it has come already: its budget is then counted from that moment, as
+    /// the grace of whoever sent it is.
     pub fn attach(self, shutdown: &Shutdown) {
         let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *state, State::Attached(shutdown.clone()));
         drop(state);
-        if let State::Latched(Some(signal)) = before {
-            shutdown.trigger(Reason::Signal(signal));
+        if let State::Latched(Some((signal, at))) = before {
+            shutdown.inner.trigger_at(Reason::Signal(signal), at.into());
         }
     }
 }
@@ -74,7 +75,7 @@ impl Signals {
 fn trigger(state: &Mutex<State>, signal: i32) {
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     match &mut *state {
-        State::Latched(latched) => *latched = Some(signal),
+        State::Latched(latched) => *latched = Some((signal, Instant::now())),
         State::Attached(shutdown) => {
             let shutdown = shutdown.clone();
             drop(state);

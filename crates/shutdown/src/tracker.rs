@@ -113,8 +113,8 @@ impl Tracker {
     /// Starts a task that the stop waits for, and knows by name. At [`Cancelling`](Phase::Cancelling) its future is dropped, and the handle
     /// gives `None`.
     ///
-    /// A task that is started later than that is dropped without being polled. A panic is logged with the task's name and the place
-    /// that started it, and is the handle's error; the process goes on.
+    /// A task that is started later than that is dropped without being polled, and is not counted. A panic is logged with the task's name
+    /// and the place that started it, and is the handle's error; the process goes on.
     ///
     /// # Panics
     ///
@@ -125,14 +125,18 @@ impl Tracker {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        // A closure would be the caller.
+        let started_at = Location::caller();
         let name = task.into();
-        let entry = TaskEntry::new(self.shared.clone(), name, Location::caller());
-        let guard = self.track();
+        // What comes too late is not counted: it is gone at its first poll, but the report may be made before that.
+        let counted = (self.shutdown.phase() < Phase::Cancelling).then(|| {
+            let entry = TaskEntry::new(self.shared.clone(), name, started_at);
+            (entry, self.track())
+        });
         let cancelled = Stopped::new(self.shutdown.clone(), Phase::Cancelling);
         tokio::spawn(async move {
-            // Locals are dropped in reverse: first the work, then its entry, and the guard last.
-            let _guard = guard;
-            let _entry = entry;
+            // Locals are dropped in reverse: first the work, and then its entry before the guard.
+            let _counted = counted;
             let mut cancelled = pin!(cancelled);
             let mut work = pin!(work);
             std::future::poll_fn(|cx| {

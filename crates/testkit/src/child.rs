@@ -37,6 +37,8 @@ pub struct Child {
 pub struct Output {
     /// How it ended.
     pub status: ExitStatus,
+    /// When its end was noticed.
+    pub ended: Instant,
     /// At most the first 4 MiB of it, invalid UTF-8 replaced.
     pub stdout: String,
     /// At most the first 4 MiB of it, invalid UTF-8 replaced.
@@ -166,17 +168,18 @@ impl Child {
     /// When the deadline passes first; the message has all the process printed.
     #[track_caller]
     pub fn finish(mut self) -> Output {
-        let ended = self.shared.wait_until(self.deadline, |state| state.exited.then_some(()));
-        let in_time = ended.is_some();
+        let ended = self.shared.wait_until(self.deadline, |state| state.exited);
         let status = self
             .kill_and_reap()
             .unwrap_or_else(|error| panic!("{} cannot be waited for: {error}", self.name));
         let both_ended =
             |state: &mut State| (state.stdout.ended && state.stderr.ended).then_some(());
         let _ = self.shared.wait_until(Instant::now() + STRAGGLERS, both_ended);
-        assert!(in_time, "{} was still running at its deadline{}", self.name, self.printed());
+        let Some(ended) = ended else {
+            panic!("{} was still running at its deadline{}", self.name, self.printed());
+        };
         let state = self.shared.lock();
-        Output { status, stdout: state.stdout.text(), stderr: state.stderr.text() }
+        Output { status, ended, stdout: state.stdout.text(), stderr: state.stderr.text() }
     }
 
     fn kill_and_reap(&mut self) -> io::Result<ExitStatus> {
@@ -213,7 +216,7 @@ struct Shared {
 struct State {
     stdout: Stream,
     stderr: Stream,
-    exited: bool,
+    exited: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -287,7 +290,7 @@ impl Shared {
         thread::spawn(move || {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
             while matches!(waitid(WaitId::Pid(pid), options), Err(rustix::io::Errno::INTR)) {}
-            shared.change(|state| state.exited = true);
+            shared.change(|state| state.exited = Some(Instant::now()));
         });
     }
 }

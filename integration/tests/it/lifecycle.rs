@@ -1,4 +1,8 @@
-//! The reference service is restarted under load, and no client notices.
+//! The reference service is restarted under load, and no client notices; other services get into trouble, and stop all the same.
+
+mod panics;
+mod signals;
+mod torture;
 
 use std::{
     io::{self, Write as _},

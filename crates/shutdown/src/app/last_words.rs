@@ -3,7 +3,7 @@
 use std::{
     fs::OpenOptions,
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::mpsc,
     thread,
     time::Duration,
@@ -21,12 +21,8 @@ pub(crate) fn say(text: String, file: Option<PathBuf>, patience: Duration) {
     let (done, written) = mpsc::channel();
     let write = move || {
         if let Some(file) = file {
-            // Only what is there: it is the orchestrator's file. There is nobody to tell of a failure.
-            if let Ok(mut file) = OpenOptions::new().write(true).truncate(true).open(file) {
-                let end =
-                    (0..=MESSAGE.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-                let _ = file.write_all(&text.as_bytes()[..end.unwrap_or(0)]);
-            }
+            // There is nobody to tell of a failure.
+            let _ = overwrite(&file, &text);
         }
         let _ = io::stderr().write_all(text.as_bytes());
         let _ = done.send(());
@@ -34,4 +30,13 @@ pub(crate) fn say(text: String, file: Option<PathBuf>, patience: Duration) {
     if thread::Builder::new().name("last-words".to_owned()).spawn(write).is_ok() {
         let _ = written.recv_timeout(patience);
     }
+}
+
+/// Only what is there: it is the orchestrator's file. Cut afterwards, so that an exit in between leaves no empty file.
+fn overwrite(file: &Path, text: &str) -> io::Result<()> {
+    let end = (0..=MESSAGE.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    let message = &text.as_bytes()[..end.unwrap_or(0)];
+    let mut file = OpenOptions::new().write(true).open(file)?;
+    file.write_all(message)?;
+    file.set_len(message.len() as u64)
 }

@@ -131,6 +131,12 @@ impl Exchange {
     pub(super) fn activity(&self) -> &Activity {
         &self.0
     }
+
+    /// Another part of the same request: it is over with the last of them.
+    pub(super) fn part(&self) -> Exchange {
+        self.0.requests.fetch_add(1, Relaxed);
+        Exchange(self.0.clone())
+    }
 }
 
 impl Drop for Exchange {

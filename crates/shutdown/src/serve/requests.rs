@@ -3,11 +3,13 @@
 use std::{
     cell::RefCell,
     future::Future,
+    io::IoSlice,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
+use bytes::{Buf, Bytes};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -46,12 +48,19 @@ pin_project! {
 }
 
 pin_project! {
-    /// A response's body, which is in flight until its end.
+    /// A response's body, which is in flight until the client was sent all of it.
     pub(super) struct Answered<B> {
         #[pin]
         body: B,
-        _exchange: Exchange,
+        exchange: Option<Exchange>,
+        is_http2: bool,
     }
+}
+
+/// Data of a response's body. It takes the request along: HTTP/2 keeps it until the client has room for it, long after the body is gone.
+pub(super) struct Piece<D> {
+    data: D,
+    _exchange: Option<Exchange>,
 }
 
 impl<S> Requests<S> {
@@ -114,19 +123,33 @@ where
         } else if activity.shutdown().is_stopping() && status != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Poll::Ready(Ok(response.map(|body| Answered { body, _exchange: exchange })))
+        let is_http2 = *this.version > Version::HTTP_11;
+        Poll::Ready(Ok(response.map(|body| Answered { body, exchange: Some(exchange), is_http2 })))
     }
 }
 
 impl<B: Body> Body for Answered<B> {
-    type Data = B::Data;
+    type Data = Piece<B::Data>;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Piece<B::Data>>, B::Error>>> {
+        let mut this = self.project();
+        let Some(frame) = ready!(this.body.as_mut().poll_frame(cx)?) else {
+            return Poll::Ready(None);
+        };
+        // HTTP/1 keeps the body until it has taken the last piece, and what it cannot send shows in the stream.
+        let exchange = if !*this.is_http2 || !frame.is_data() {
+            None
+        } else if this.body.is_end_stream() {
+            this.exchange.take()
+        } else {
+            this.exchange.as_ref().map(Exchange::part)
+        };
+        let frame = frame.map_data(|data| Piece { data, _exchange: exchange });
+        Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -135,5 +158,27 @@ impl<B: Body> Body for Answered<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl<D: Buf> Buf for Piece<D> {
+    fn remaining(&self) -> usize {
+        self.data.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.data.chunk()
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.data.chunks_vectored(slices)
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.data.advance(count);
+    }
+
+    fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        self.data.copy_to_bytes(len)
     }
 }

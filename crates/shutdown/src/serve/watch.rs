@@ -107,8 +107,10 @@ impl Watch {
             Doing::Receiving if protocol == Protocol::Http2 => Doing::Nothing,
             doing => doing,
         };
-        // A head that comes byte by byte has no more time than another, and frames do not put off the end of a drain.
-        let has_moved = self.activity.take_moved() && self.draining_since.is_none();
+        // A head that comes byte by byte has no more time than another; what moves on HTTP/2 may be a ping, and in a drain it is too late.
+        let has_moved = self.activity.take_moved()
+            && protocol != Protocol::Http2
+            && self.draining_since.is_none();
         let is_news = doing != self.doing || (has_moved && doing == Doing::Nothing);
         if is_news {
             self.doing = doing;
@@ -117,7 +119,7 @@ impl Watch {
         // Not before its first request: a client that is told to go before it came may give up.
         let is_leaving = protocol == Protocol::Http2 && self.phase >= Phase::LameDuck;
         if is_leaving && self.activity.has_served() && !self.is_retired {
-            return self.retire();
+            return self.retire(protocol);
         }
         loop {
             let end = self.end(protocol);
@@ -137,7 +139,7 @@ impl Watch {
                 Some(end) if end <= now => {
                     // Half a request is nothing that could be brought to an end.
                     let is_over = self.is_retired || self.doing == Doing::Receiving;
-                    return if is_over { Verdict::Drop } else { self.retire() };
+                    return if is_over { Verdict::Drop } else { self.retire(protocol) };
                 }
                 _ => {
                     self.is_alarm_set = false;
@@ -147,11 +149,12 @@ impl Watch {
         }
     }
 
-    fn retire(&mut self) -> Verdict {
+    fn retire(&mut self, protocol: Protocol) -> Verdict {
         self.is_retired = true;
         // From here on it has time anew, to end by itself.
         self.since = Instant::now();
-        if self.doing != Doing::Serving {
+        // HTTP/2 has all it has sent lately still to protect.
+        if self.doing != Doing::Serving && protocol != Protocol::Http2 {
             self.activity.leave();
         }
         Verdict::Retire

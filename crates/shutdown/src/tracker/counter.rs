@@ -124,8 +124,7 @@ impl Counter {
 
 #[cfg(all(test, underpin_loom))]
 mod models {
-    //! Interleavings of up to three threads with at most three preemptions, which is where such bugs show:
-    //! `RUSTFLAGS="--cfg underpin_loom" cargo test -p underpin-shutdown --lib --release`.
+    //! Interleavings of up to three threads with at most three preemptions, which is where such bugs show: `cargo xtask loom`.
 
     use std::task::{Context, Poll};
 
@@ -178,7 +177,9 @@ mod models {
             block_on(drained(&counter));
             assert_eq!(working.load(Ordering::Relaxed), 0);
             assert!(counter.enter(0).is_none());
-            workers.into_iter().for_each(|worker| drop(worker.join().unwrap()));
+            for worker in workers {
+                worker.join().unwrap();
+            }
             assert_eq!(counter.len(), 0);
         });
     }

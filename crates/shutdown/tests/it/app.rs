@@ -4,14 +4,15 @@ use std::{
     env, fs,
     future::pending,
     io::{self, Read as _, Write as _},
-    process::Stdio,
+    os::unix::process::ExitStatusExt as _,
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
 };
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
-use tokio::runtime::Builder;
+use tokio::{runtime::Builder, time::sleep};
 use underpin_shutdown::{Phase, Plan, Reason, Shutdown, Signals};
 
 use crate::process::{app, assert_exit, command, say, start, terminate};
@@ -59,6 +60,30 @@ fn sigint_stops_as_well() {
     assert!(output.stderr.contains("orders shutdown: SIGINT;"), "{}", output.stderr);
 }
 
+/// A reload, if there is one, is the service's own affair.
+#[test]
+fn sighup_keeps_its_default_action() {
+    let child = start(|| app().run(until_draining));
+    child.wait_for_line("ready");
+    let pid = i32::try_from(child.pid()).ok().and_then(Pid::from_raw).expect("a process id");
+    kill_process(pid, Signal::HUP).expect("it runs");
+    assert_eq!(child.finish().status.signal(), Some(Signal::HUP.as_raw()));
+}
+
+#[test]
+fn children_inherit_neither_handlers_nor_a_mask() {
+    let output = start(|| {
+        app().run(|_| async {
+            let mut child = Command::new("sh");
+            let ended = child.args(["-c", "kill -TERM $$; exit 3"]).status().expect("a shell");
+            say(&format!("the child ended by {:?}", ended.signal()));
+        })
+    })
+    .finish();
+    assert_exit(&output, 0);
+    assert!(output.stdout.contains("the child ended by Some(15)"), "{}", output.stdout);
+}
+
 #[test]
 fn second_signal_forces() {
     let child = start(|| {
@@ -94,6 +119,21 @@ fn signal_before_run_is_latched() {
     })
     .finish();
     assert_exit(&output, 0);
+}
+
+#[test]
+fn budget_counts_from_a_signal_that_came_before_run() {
+    let output = start(|| {
+        let app = app();
+        kill_process(getpid(), Signal::TERM).expect("we run");
+        thread::sleep(Duration::from_millis(700)); // sleep-ok: a slow start, of which the budget must lose something
+        app.run(until_draining)
+    })
+    .finish();
+    assert_exit(&output, 0);
+    let used = output.stderr.split_once("SIGTERM; ").and_then(|(_, rest)| rest.split_once(" s"));
+    let used: f64 = used.expect("a report").0.parse().expect("seconds");
+    assert!(used > 0.3, "{}", output.stderr);
 }
 
 #[test]
@@ -234,6 +274,27 @@ fn cleanups_that_hang_panic_and_block_do_not_stop_the_rest() {
     for words in ["panicked: boom", "timed out, and blocks its thread"] {
         assert!(output.stderr.contains(words), "{words}\n{}", output.stderr);
     }
+}
+
+/// The worker that a timer wakes is the one that kept the timers. If it blocks then, no other one knows that they are orphaned.
+#[test]
+fn cleanup_that_blocks_the_keeper_of_the_timers_does_not_stop_the_rest() {
+    let output = terminate(|| {
+        let mut two_workers = Builder::new_multi_thread();
+        two_workers.worker_threads(2).enable_all();
+        app().runtime(two_workers).run(|shutdown| async move {
+            shutdown.defer("telemetry", |_| async { say("closed telemetry") });
+            let blocks = shutdown.defer("blocks", |_| async {
+                sleep(Duration::from_millis(10)).await; // sleep-ok: a timer is what this is about
+                block();
+            });
+            let _ = blocks.budget(Duration::from_millis(100));
+            until_draining(shutdown).await;
+        })
+    });
+    assert_exit(&output, 1);
+    assert!(output.stdout.contains("closed telemetry"), "{}", output.stderr);
+    assert!(output.stderr.contains("timed out, and blocks its thread"), "{}", output.stderr);
 }
 
 #[test]

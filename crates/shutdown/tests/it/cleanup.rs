@@ -7,26 +7,26 @@ use underpin_shutdown::{CleanupOutcome, Phase, Plan, Reason, Report, Shutdown};
 
 use crate::virtual_time::{Story, pass, run, secs};
 
-fn asked() -> Reason {
+pub(crate) fn asked() -> Reason {
     Reason::Requested("the test".into())
 }
 
-async fn complete(shutdown: Shutdown) -> Report {
+pub(crate) async fn complete(shutdown: Shutdown) -> Report {
     shutdown.trigger(asked());
     shutdown.complete().await
 }
 
-fn outcome<'a>(report: &'a Report, name: &str) -> &'a CleanupOutcome {
+pub(crate) fn outcome<'a>(report: &'a Report, name: &str) -> &'a CleanupOutcome {
     let cleanup = report.cleanups().iter().find(|cleanup| cleanup.name() == name);
     cleanup.unwrap_or_else(|| panic!("no {name} in\n{report}")).outcome()
 }
 
-fn panics(message: &'static str) -> impl Future<Output = ()> {
+pub(crate) fn panics(message: &'static str) -> impl Future<Output = ()> {
     std::future::poll_fn(move |_| panic!("{message}"))
 }
 
 /// Comes back to the registry while it is dropped.
-struct Reenters(Shutdown);
+pub(crate) struct Reenters(pub(crate) Shutdown);
 
 impl Drop for Reenters {
     fn drop(&mut self) {
@@ -255,6 +255,22 @@ fn one_registered_by_a_cleanup_runs_next() {
         });
         complete(shutdown).await;
         assert_eq!(story.told(), ["late connection", "telemetry"]);
+    });
+}
+
+#[test]
+fn one_that_spawns_tracked_tasks_leaves_nothing_behind() {
+    run(async {
+        let shutdown = Shutdown::new(Plan::new());
+        let jobs = shutdown.tracker("jobs");
+        shutdown.defer("database", |_| async move {
+            // More than the runtime polls before it looks at the sequence again.
+            for _ in 0..200 {
+                drop(jobs.spawn("too late", std::future::pending::<()>()));
+            }
+        });
+        let report = complete(shutdown).await;
+        assert_eq!(report.exit_code(), 0, "{report}");
     });
 }
 

@@ -5,6 +5,7 @@ mod main_future;
 mod phases;
 mod plan;
 mod report;
+mod run_now;
 mod schedules;
 mod tracker;
 mod virtual_time;

@@ -45,6 +45,12 @@ fn sleep_before_the_signal_counts_in_the_grace() {
 }
 
 #[test]
+fn sleep_longer_than_the_grace_is_refused() {
+    let message = mistake(Plan::kubernetes().pre_stop_slept(secs(60)));
+    assert!(message.contains("take 86s together, more than the grace of 30s"), "{message}");
+}
+
+#[test]
 fn sleep_before_the_signal_leaves_a_second_of_lame_duck() {
     let slept = Plan::kubernetes().pre_stop_slept(secs(5));
     assert_eq!(slept, slept.lame_duck(secs(1)));

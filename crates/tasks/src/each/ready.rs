@@ -106,7 +106,9 @@ impl Wake for BitWaker {
 }
 
 #[cfg(all(test, underpin_loom))]
-mod tests {
+mod models {
+    //! `cargo xtask loom`.
+
     use loom::{sync::Notify, thread};
 
     use super::{Arc, Bell, Wake, Waker, Word};

@@ -1,11 +1,11 @@
 //! Operations that wait for each other's locks: whoever is handed a lock must be polled, or everybody waits for ever.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Mutex, Semaphore, mpsc},
     task::yield_now,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use underpin_tasks::each;
 
@@ -100,4 +100,51 @@ async fn neighbours_can_feed_each_other() {
         }
     });
     assert_eq!(timeout(PATIENCE, batch).await.expect("stuck"), [1000, 1000]);
+}
+
+/// What a loop over `buffered` does to its neighbours: while the body works on one item, nobody polls the others, and their servers hang up.
+/// Here the work belongs to the operation, and neighbours are polled during it.
+#[tokio::test(start_paused = true)]
+async fn long_work_on_one_item_leaves_no_other_unpolled() {
+    let batch = each(0..20_u64).limit(5).settle(async |item| {
+        for _ in 0..10 {
+            let asked = Instant::now();
+            sleep(Duration::from_millis(100)).await; // sleep-ok: time is paused
+            if asked.elapsed() > Duration::from_millis(150) {
+                return Err("the server hung up");
+            }
+        }
+        sleep(Duration::from_secs(item)).await; // sleep-ok: time is paused
+        Ok(())
+    });
+    let settled = timeout(PATIENCE, batch).await.expect("stuck");
+    assert!(settled.iter().all(Result::is_ok), "{settled:?}");
+}
+
+/// A `select!` over `&mut batch` that goes on with the other branch keeps the batch, and polls it no more. Operations of
+/// the same task cannot go on then; those of a spawned batch do, and pass on the lock that they are handed.
+#[tokio::test(start_paused = true)]
+async fn a_spawned_batch_that_is_no_longer_polled_passes_the_lock_on() {
+    let lock = Arc::new(Mutex::new(()));
+    let held = lock.clone().lock_owned().await;
+    let shared = lock.clone();
+    let mut batch = pin!(each(0..3).spawned().map(move |_| {
+        let lock = Arc::clone(&shared);
+        async move { drop(lock.lock().await) }
+    }));
+    assert!(timeout(Duration::from_secs(1), batch.as_mut()).await.is_err());
+    drop(held);
+    drop(timeout(PATIENCE, lock.lock()).await.expect("the lock is passed on"));
+    assert_eq!(timeout(PATIENCE, batch).await.expect("stuck").len(), 3);
+}
+
+/// The same with a batch of the same task: it must be dropped, and then gives back what its operations were handed.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_dropped_passes_the_lock_on() {
+    let lock = Mutex::new(());
+    let held = lock.lock().await;
+    let batch = each(0..3).map(async |_| drop(lock.lock().await));
+    assert!(timeout(Duration::from_secs(1), batch).await.is_err());
+    drop(held);
+    drop(timeout(PATIENCE, lock.lock()).await.expect("the lock is passed on"));
 }

@@ -23,6 +23,8 @@ use crate::virtual_time::{pass, secs};
 pub(super) const BIG: usize = 16 * 1024 * 1024;
 /// No more than hyper takes at once, so that the service is done with it before the client has it.
 pub(super) const MEDIUM: usize = 400 * 1024;
+/// No more than the kernel takes at once.
+pub(super) const SMALL: usize = 60 * 1000;
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
@@ -63,6 +65,8 @@ async fn answer(request: Request<Incoming>) -> Answer {
         }
         "/big" => text(vec![b'x'; BIG]),
         "/medium" => text(vec![b'x'; MEDIUM]),
+        "/pieces" => Response::new(Pieces(2).boxed_unsync()),
+        "/small" => text(vec![b'x'; SMALL]),
         "/echo" => text(request.into_body().collect().await.expect("a body").to_bytes()),
         // Does not read the body.
         "/early" => {
@@ -105,6 +109,23 @@ fn upgrade(request: Request<Incoming>) -> Answer {
         headers.insert(UPGRADE, HeaderValue::from_static("bye"));
     }
     response
+}
+
+/// So many pieces, the last of which does not say so.
+struct Pieces(usize);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let left = self.0.checked_sub(1);
+        self.0 = left.unwrap_or(0);
+        Poll::Ready(left.map(|_| Ok(Frame::data(vec![b'x'; MEDIUM].into()))))
+    }
 }
 
 /// A stream that has no end but the service's.

@@ -18,14 +18,14 @@ pub(super) struct Response {
 
 impl Client {
     pub(super) async fn connect(address: SocketAddr) -> Client {
-        Client(TcpStream::connect(address).await.expect("it listens"))
+        Client::from(TcpStream::connect(address).await.expect("it listens"))
     }
 
-    /// One that lets the server send as little as possible before it reads.
-    pub(super) async fn narrow(address: SocketAddr) -> Client {
+    /// One that lets the server send no more than about so much before it reads.
+    pub(super) async fn narrow(address: SocketAddr, bytes: u32) -> Client {
         let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_recv_buffer_size(1).expect("the kernel's minimum");
-        Client(socket.connect(address).await.expect("it listens"))
+        socket.set_recv_buffer_size(bytes).expect("a size");
+        Client::from(socket.connect(address).await.expect("it listens"))
     }
 
     /// Sends nothing further.
@@ -84,6 +84,29 @@ impl Client {
         bytes
     }
 
+    /// Sends the preface of HTTP/2 and settings that are all the usual ones.
+    pub(super) async fn preface(&mut self) {
+        self.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+        self.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
+    }
+
+    /// Asks for a path in stream 1.
+    pub(super) async fn headers(&mut self, path: &str) {
+        let length = u8::try_from(path.len()).expect("a short one");
+        // GET, http, a literal path, and the authority `t`.
+        let block = [&[0x82, 0x86, 0x04, length], path.as_bytes(), &[0x01, 1, b't']].concat();
+        let length = u8::try_from(block.len()).expect("a short one");
+        self.send([&[0, 0, length, 1, 5, 0, 0, 0, 1], &block[..]].concat()).await;
+    }
+
+    /// Lets the server send so much more, in stream 1 and altogether.
+    pub(super) async fn credit(&mut self, bytes: u32) {
+        for stream in [0, 1] {
+            let head = [0, 0, 4, 8, 0, 0, 0, 0, stream];
+            self.send([&head[..], &bytes.to_be_bytes()].concat()).await;
+        }
+    }
+
     /// One frame of HTTP/2: its type, its flags, its payload. `None` when the server has closed.
     pub(super) async fn frame(&mut self) -> Option<(u8, u8, Vec<u8>)> {
         let mut head = [0; 9];
@@ -114,6 +137,8 @@ impl Client {
 
 impl From<TcpStream> for Client {
     fn from(stream: TcpStream) -> Client {
+        // The kernel would hold back small writes for a time that is not the test's.
+        stream.set_nodelay(true).expect("a socket");
         Client(stream)
     }
 }

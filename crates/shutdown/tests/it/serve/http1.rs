@@ -234,7 +234,7 @@ fn slow_reader_gets_all_of_its_response() {
 fn response_that_is_stuck_in_the_server_is_no_idle_connection() {
     run(async {
         let served = Served::start(Plan::new()).await;
-        let mut client = Client::narrow(served.address).await;
+        let mut client = Client::narrow(served.address, 1).await;
         client.request("/medium").await;
         pass(secs(1)).await;
         served.stop();

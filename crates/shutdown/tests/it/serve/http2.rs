@@ -10,7 +10,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, task::JoinHandle, time::Instant};
 use underpin_shutdown::Plan;
 
-use super::{Served, client::Client, run, with_lame_duck};
+use super::{
+    Served,
+    app::{MEDIUM, SMALL},
+    client::Client,
+    run, with_lame_duck,
+};
 use crate::virtual_time::{pass, secs};
 
 /// Whether the connection ended well.
@@ -136,8 +141,7 @@ fn client_that_never_confirms_the_goodbye_does_not_hold_up_the_stop() {
         let served = Served::start(Plan::new()).await;
         let mut client = Client::connect(served.address).await;
         // Preface, empty SETTINGS, and HEADERS of stream 1: GET http / with an indexed authority of none.
-        client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-        client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
+        client.preface().await;
         client.send([0, 0, 3, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84]).await;
         pass(secs(1)).await;
         served.stop();
@@ -151,8 +155,7 @@ fn client_that_pings_instead_of_leaving_does_not_hold_up_the_stop() {
     run(async {
         let served = Served::start(Plan::new()).await;
         let mut client = Client::connect(served.address).await;
-        client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-        client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
+        client.preface().await;
         served.stop();
         for _ in 0..3 {
             client.send([0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]).await;
@@ -163,12 +166,83 @@ fn client_that_pings_instead_of_leaving_does_not_hold_up_the_stop() {
 }
 
 #[test]
+fn response_without_room_at_the_client_is_in_flight() {
+    run(async {
+        let served = Served::with(Plan::new(), |serve| serve.idle_timeout(secs(1))).await;
+        let mut client = Client::connect(served.address).await;
+        client.preface().await;
+        client.headers("/medium").await;
+        // 64 KB have room; the rest waits, longer than an idle connection may live, and longer than one may linger.
+        pass(secs(5)).await;
+        served.stop();
+        pass(secs(5)).await;
+        client.credit(1024 * 1024).await;
+        assert_eq!(data(client).await.len(), MEDIUM);
+        assert_eq!(served.stopped().await / 10, 500);
+    });
+}
+
+#[test]
+fn pieces_without_room_at_the_client_are_in_flight() {
+    run(async {
+        let served = Served::start(Plan::new()).await;
+        let mut client = Client::connect(served.address).await;
+        client.preface().await;
+        client.headers("/pieces").await;
+        // All of the first, and some of the second.
+        client.credit(500_000).await;
+        pass(secs(1)).await;
+        served.stop();
+        pass(secs(5)).await;
+        client.credit(1024 * 1024).await;
+        assert_eq!(data(client).await.len(), 2 * MEDIUM);
+    });
+}
+
+#[test]
+fn response_arrives_although_the_client_still_talks() {
+    run(async {
+        let served = Served::start(Plan::new()).await;
+        let mut client = Client::narrow(served.address, 10_000).await;
+        client.preface().await;
+        client.headers("/small").await;
+        pass(secs(1)).await;
+        served.stop();
+        pass(Duration::from_millis(10)).await;
+        // The server's ping is confirmed unseen: its payload is always the same. Then the connection has ended for the server.
+        let confirm = [0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54];
+        client.send([&[0, 0, 8, 6, 1, 0, 0, 0, 0], &confirm[..]].concat()).await;
+        pass(Duration::from_millis(10)).await;
+        client.send([0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]).await;
+        pass(Duration::from_millis(10)).await;
+        assert_eq!(data(client).await.len(), SMALL);
+    });
+}
+
+#[test]
+fn pings_are_no_requests() {
+    run(async {
+        let served = Served::start(Plan::new()).await;
+        let mut client = Client::connect(served.address).await;
+        client.preface().await;
+        let begin = Instant::now();
+        let goodbye = async {
+            while client.frame().await.is_some_and(|(kind, _, _)| kind != 7) {
+                pass(secs(1)).await;
+                client.send([0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]).await;
+            }
+        };
+        goodbye.await;
+        assert!(begin.elapsed() < secs(80), "{:?}", begin.elapsed());
+    });
+}
+
+#[test]
 fn tunnel_is_waited_for() {
     run(async {
         let served = Served::start(Plan::new()).await;
         let mut client = Client::connect(served.address).await;
-        client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-        client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
+        client.preface().await;
         // CONNECT to `t` with `:protocol` `b` and the path `/upgrade` (RFC 8441).
         let mut block = vec![0x02, 7];
         block.extend(b"CONNECT");
