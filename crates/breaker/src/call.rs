@@ -21,7 +21,7 @@ pin_project! {
     pub struct Call<'a, F, C = Unclassified> {
         breaker: &'a Breaker,
         #[pin]
-        call: F,
+        future: F,
         permit: Option<Permit<'a>>,
         classify: C,
     }
@@ -51,8 +51,8 @@ impl<T, E, C: FnMut(Result<&T, &E>) -> Outcome> Classify<T, E> for C {
 }
 
 impl<'a, F> Call<'a, F> {
-    pub(crate) fn new(breaker: &'a Breaker, call: F) -> Call<'a, F> {
-        Call { breaker, call, permit: None, classify: Unclassified }
+    pub(crate) fn new(breaker: &'a Breaker, future: F) -> Call<'a, F> {
+        Call { breaker, future, permit: None, classify: Unclassified }
     }
 
     /// How a result counts. A client's own mistakes are no failures of the dependency: a 404 is a [`Success`](Outcome::Success).
@@ -61,7 +61,7 @@ impl<'a, F> Call<'a, F> {
         F: Future<Output = Result<T, E>>,
         C: FnMut(Result<&T, &E>) -> Outcome,
     {
-        Call { breaker: self.breaker, call: self.call, permit: self.permit, classify }
+        Call { breaker: self.breaker, future: self.future, permit: self.permit, classify }
     }
 }
 
@@ -80,7 +80,7 @@ where
                 Err(rejected) => return Poll::Ready(Err(Error::Rejected(rejected))),
             }
         }
-        let result = ready!(this.call.poll(cx));
+        let result = ready!(this.future.poll(cx));
         let outcome = this.classify.outcome(result.as_ref());
         if let Some(permit) = this.permit.take() {
             permit.record(outcome);

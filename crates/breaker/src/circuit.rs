@@ -375,3 +375,87 @@ impl fmt::Debug for Circuit {
         f.debug_struct("Circuit").field("state", &self.state()).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, underpin_loom))]
+mod models {
+    use std::sync::Arc;
+
+    use loom::thread;
+
+    use super::*;
+
+    fn model(check: impl Fn() + Send + Sync + 'static) {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(check);
+    }
+
+    fn circuit() -> Arc<Circuit> {
+        Arc::new(Circuit::new(Rules {
+            consecutive: Some(1),
+            rate: None,
+            open: Box::new(|_| Duration::from_millis(10)),
+            longest: Duration::from_secs(1),
+            successes: 1,
+            concurrent: 1,
+            probe_timeout: Duration::from_millis(10),
+        }))
+    }
+
+    fn fail(circuit: &Circuit, now: Tick) -> Recorded {
+        let ticket = circuit.admit(now).0.expect("a permit");
+        circuit.record(ticket, Outcome::Failure, now).0
+    }
+
+    #[test]
+    fn two_callers_after_the_time_are_one_probe_and_one_change() {
+        model(|| {
+            let circuit = circuit();
+            assert_eq!(fail(&circuit, 0), Recorded::Tripped);
+            let other = circuit.clone();
+            let other = thread::spawn(move || {
+                let (admitted, step) = other.admit(10);
+                (admitted.is_ok(), step.is_some())
+            });
+            let (admitted, step) = circuit.admit(10);
+            let (also_admitted, also_step) = other.join().unwrap();
+            assert!(admitted.is_ok() != also_admitted);
+            assert!(step.is_some() != also_step);
+        });
+    }
+
+    #[test]
+    fn lost_probe_is_replaced_by_one_and_has_no_say() {
+        model(|| {
+            let circuit = circuit();
+            fail(&circuit, 0);
+            let lost = circuit.admit(10).0.expect("a probe");
+            let (other, straggler) = (circuit.clone(), circuit.clone());
+            let other = thread::spawn(move || other.admit(20).0.is_ok());
+            let straggler = thread::spawn(move || straggler.record(lost, Outcome::Success, 20).0);
+            let here = circuit.admit(20).0;
+            let (there, late) = (other.join().unwrap(), straggler.join().unwrap());
+            match late {
+                // It was in time: whoever came after it found the breaker closed.
+                Recorded::Closed => assert!(here.is_ok() || there || circuit.admit(20).0.is_ok()),
+                _ => assert!(!(there && here.is_ok()), "two probes are out"),
+            }
+        });
+    }
+
+    #[test]
+    fn straggler_of_an_earlier_stay_opens_nothing() {
+        model(|| {
+            let circuit = circuit();
+            let early = circuit.admit(0).0.expect("a permit");
+            fail(&circuit, 0);
+            let other = circuit.clone();
+            let other = thread::spawn(move || other.record(early, Outcome::Failure, 10).0);
+            let probe = circuit.admit(10).0.expect("a probe");
+            assert_eq!(circuit.record(probe, Outcome::Success, 10).0, Recorded::Closed);
+            assert_eq!(other.join().unwrap(), Recorded::Stale);
+            assert_eq!(circuit.state().kind, Kind::Closed);
+            assert_eq!(circuit.streak(), 0);
+        });
+    }
+}

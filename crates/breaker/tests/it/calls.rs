@@ -117,5 +117,8 @@ fn errors_speak_for_themselves() {
     let inner = Error::Inner(std::io::Error::other("connection refused"));
     assert_eq!(inner.to_string(), "connection refused");
     assert!(inner.source().is_none());
-    assert_eq!(inner.into_inner().map(|error| error.to_string()).as_deref(), Some("connection refused"));
+    assert_eq!(
+        inner.into_inner().map(|error| error.to_string()).as_deref(),
+        Some("connection refused")
+    );
 }

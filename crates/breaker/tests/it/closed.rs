@@ -133,7 +133,8 @@ fn calls_just_below_slow_are_not() {
 fn results_of_calls_that_began_before_it_opened_have_no_say() {
     let mut bench = Bench::new(Breaker::new("payments"));
     let breaker = bench.breaker.clone();
-    let early: Vec<_> = (0..3).map(|_| breaker.try_acquire_at(bench.now).expect("closed")).collect();
+    let early: Vec<_> =
+        (0..3).map(|_| breaker.try_acquire_at(bench.now).expect("closed")).collect();
     bench.open();
     bench.pass(secs(30));
     // Half-open, one probe is out: neither closes it, nor opens it.
@@ -158,12 +159,12 @@ fn misuse_is_named() {
         let text = panic.downcast_ref::<String>().cloned();
         text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).expect("a message")
     };
-    assert_eq!(message(|| drop(Trip::consecutive(0))), "a breaker cannot open after 0 failures");
-    assert!(message(|| drop(Trip::rate(0.0))).contains("0 is not above 0"));
-    assert!(message(|| drop(Trip::rate(f64::NAN))).contains("NaN"));
-    assert!(message(|| drop(Trip::rate(0.5).last(33))).contains("from 1 to 32"));
-    assert!(message(|| drop(Trip::rate(0.5).last(5).min_calls(6))).contains("among the last 5"));
-    assert!(message(|| drop(Trip::consecutive(1).last(5))).contains("use Trip::rate"));
-    assert!(message(|| drop(Breaker::builder("x").successes(0))).contains("from 1 to"));
-    assert!(message(|| drop(Breaker::builder("x").concurrent_probes(0))).contains("from 1 to"));
+    assert_eq!(message(|| _ = Trip::consecutive(0)), "a breaker cannot open after 0 failures");
+    assert!(message(|| _ = Trip::rate(0.0)).contains("0 is not above 0"));
+    assert!(message(|| _ = Trip::rate(f64::NAN)).contains("NaN"));
+    assert!(message(|| _ = Trip::rate(0.5).last(33)).contains("from 1 to 32"));
+    assert!(message(|| _ = Trip::rate(0.5).last(5).min_calls(6)).contains("among the last 5"));
+    assert!(message(|| _ = Trip::consecutive(1).last(5)).contains("use Trip::rate"));
+    assert!(message(|| _ = Breaker::builder("x").successes(0)).contains("from 1 to"));
+    assert!(message(|| _ = Breaker::builder("x").concurrent_probes(0)).contains("from 1 to"));
 }

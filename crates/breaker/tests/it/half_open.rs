@@ -48,7 +48,8 @@ fn one_probe_is_out_at_a_time() {
 fn no_more_probes_are_out_than_are_needed() {
     let breaker = Breaker::builder("payments").concurrent_probes(10).build();
     let bench = half_open(breaker);
-    let probes: Vec<_> = (0..3).map(|_| bench.breaker.try_acquire_at(bench.now).expect("a probe")).collect();
+    let probes: Vec<_> =
+        (0..3).map(|_| bench.breaker.try_acquire_at(bench.now).expect("a probe")).collect();
     assert!(bench.breaker.try_acquire_at(bench.now).is_err());
     drop(probes);
     assert!(bench.breaker.try_acquire_at(bench.now).is_ok());
@@ -98,6 +99,7 @@ fn ignored_probe_gives_its_place_back_and_closes_nothing() {
 }
 
 #[test]
+#[expect(clippy::mem_forget, reason = "a leaked permit is what is tested")]
 fn probe_that_never_ends_loses_its_place() {
     let mut bench = half_open(Breaker::new("payments"));
     mem::forget(bench.breaker.try_acquire_at(bench.now).expect("a probe"));

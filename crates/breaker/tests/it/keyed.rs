@@ -3,7 +3,9 @@
 use underpin_breaker::{Breaker, Breakers, State, Trip};
 
 fn breakers(capacity: usize) -> Breakers<String> {
-    Breakers::new(capacity, |key: &String| Breaker::builder(key.as_str()).trip(Trip::consecutive(1)).build())
+    Breakers::new(capacity, |key: &String| {
+        Breaker::builder(key.as_str()).trip(Trip::consecutive(1)).build()
+    })
 }
 
 #[test]

@@ -15,7 +15,8 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let outcome = prop_oneof![Just(Outcome::Success), Just(Outcome::Failure), Just(Outcome::Ignore)];
+    let outcome =
+        prop_oneof![Just(Outcome::Success), Just(Outcome::Failure), Just(Outcome::Ignore)];
     prop_oneof![
         4 => Just(Event::Begin),
         4 => (0_usize..8, outcome).prop_map(|(which, outcome)| Event::End(which, outcome)),
@@ -59,7 +60,8 @@ impl Model {
         match self.state {
             State::Closed => Some((self.stay, false)),
             State::HalfOpen => {
-                let is_full = self.out == self.concurrent || self.succeeded + self.out == self.successes;
+                let is_full =
+                    self.out == self.concurrent || self.succeeded + self.out == self.successes;
                 if is_full && now < self.probe_began + PROBE {
                     return None;
                 }
