@@ -26,20 +26,37 @@ const BANNED: [(&str, &str); 16] = [
 
 #[test]
 fn every_banned_call_of_std_is_refused_with_its_reason() {
-    let dir = tempfile::tempdir().expect("a temp folder");
     let statements: Vec<String> =
         BANNED.iter().map(|(_, call)| format!("    let _ = {{ {call} }};")).collect();
-    let program = format!("fn main() {{\n{}\n}}\n", statements.join("\n"));
+    let refused = refused(&format!("fn main() {{\n{}\n}}\n", statements.join("\n")));
+    for (name, _) in BANNED {
+        let banned = [format!("disallowed method `{name}`"), format!("disallowed macro `{name}`")];
+        assert!(banned.iter().any(|banned| refused.contains(banned)), "{name} passes:\n{refused}");
+    }
+}
+
+#[test]
+fn bare_spawn_of_tokio_is_refused_with_its_reason() {
+    let refused = refused("fn main() {\n    let _ = tokio::spawn(async {});\n}\n");
+    assert!(refused.contains("disallowed method `tokio::spawn`"), "{refused}");
+    assert!(refused.contains("`underpin_tasks::Nursery`"), "{refused}");
+}
+
+/// What clippy says to a program, with the pack. Its `tokio` is one of our own that has `spawn` and nothing else, for this needs no network.
+fn refused(program: &str) -> String {
+    let dir = tempfile::tempdir().expect("a temp folder");
     let write = |name: &str, text: &str| {
         let path = dir.path().join(name);
         fs::create_dir_all(path.parent().expect("it is below the folder")).expect("it can be made");
         fs::write(path, text).expect("it can be written");
     };
-    write(
-        "Cargo.toml",
-        "[package]\nname = \"careless\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n",
-    );
-    write("src/main.rs", &program);
+    let package =
+        |name| format!("[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n");
+    write("tokio/Cargo.toml", &package("tokio"));
+    write("tokio/src/lib.rs", "pub fn spawn<F>(_: F) {}\n");
+    let dependency = "[dependencies]\ntokio = { path = \"tokio\" }\n\n[workspace]\n";
+    write("Cargo.toml", &(package("careless") + dependency));
+    write("src/main.rs", program);
     let pack = workspace_root().join("examples/orders/clippy.toml");
     write("clippy.toml", &fs::read_to_string(pack).expect("the pack is there"));
 
@@ -55,13 +72,5 @@ fn every_banned_call_of_std_is_refused_with_its_reason() {
     ] {
         clippy.env_remove(name);
     }
-    let output = run(clippy, Duration::from_secs(120));
-    for (name, _) in BANNED {
-        let banned = [format!("disallowed method `{name}`"), format!("disallowed macro `{name}`")];
-        assert!(
-            banned.iter().any(|banned| output.stderr.contains(banned)),
-            "{name} passes:\n{}",
-            output.stderr
-        );
-    }
+    run(clippy, Duration::from_secs(120)).stderr
 }
