@@ -40,6 +40,7 @@ enum When {
 const STEPS: &[Step] = &[
     Step { name: "setup", command: "cargo xtask setup", when: When::UnderCi },
     Step { name: "fmt", command: "cargo fmt --all --check", when: When::Always },
+    Step { name: "fmt-bench", command: "cargo fmt --all --check --manifest-path bench/Cargo.toml", when: When::Always },
     Step { name: "tidy", command: "cargo xtask tidy", when: When::Always },
     Step { name: "deny", command: "cargo deny --workspace check bans licenses sources", when: When::Installed("cargo-deny") },
     Step { name: "clippy", command: "cargo clippy --workspace --all-targets --all-features -- -D warnings", when: When::Always },

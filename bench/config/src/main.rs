@@ -87,9 +87,15 @@ fn main() {
         return measure_all();
     }
     let program = env::current_exe().expect("the program has a path");
-    let variables = VARIABLES.iter().map(|(name, text)| (format!("APP_{}", name.to_uppercase()), *text));
+    let variables =
+        VARIABLES.iter().map(|(name, text)| (format!("APP_{}", name.to_uppercase()), *text));
     let others = (0..30).map(|n| (format!("OTHER_SERVICE_{n}_PORT_8080_TCP_ADDR"), "10.0.0.1"));
-    let status = Command::new(program).env_clear().envs(variables).envs(others).status().expect("the program starts again");
+    let status = Command::new(program)
+        .env_clear()
+        .envs(variables)
+        .envs(others)
+        .status()
+        .expect("the program starts again");
     assert!(status.success());
 }
 
@@ -112,7 +118,11 @@ fn by_conf() -> Confs {
 fn measure_all() {
     assert_eq!(VARIABLES.len(), 60);
     let expected = ours();
-    assert!(by_envy().is_same(&expected) && by_figment().is_same(&expected) && by_conf().is_same(&expected));
+    assert!(
+        by_envy().is_same(&expected)
+            && by_figment().is_same(&expected)
+            && by_conf().is_same(&expected)
+    );
 
     let contenders = vec![
         Contender::new("underpin-config", ours),
@@ -120,25 +130,52 @@ fn measure_all() {
         Contender::new("figment", by_figment),
         Contender::new("conf", by_conf),
     ];
-    print("60 fields from the environment of this process (90 variables)", &run(contenders, 101, Duration::from_millis(20)));
+    print(
+        "60 fields from the environment of this process (90 variables)",
+        &run(contenders, 101, Duration::from_millis(20)),
+    );
 
     println!("\n60 fields, all of them wrong: how many mistakes does one run report?\n");
-    let wrong = || env::vars().map(|(name, text)| if name.starts_with("APP_") { (name, format!("\u{1}{text}")) } else { (name, text) });
+    let wrong = || {
+        env::vars().map(|(name, text)| {
+            if name.starts_with("APP_") { (name, format!("\u{1}{text}")) } else { (name, text) }
+        })
+    };
     // Any text is a valid `String`, so the 15 texts are left out of the environment instead.
     let wrong = || wrong().filter(|(name, _)| !is_text(name));
-    println!("{:<34} {:>12}", "underpin-config", Ours::load_from(wrong().collect()).map_or_else(|problems| problems.len(), |_| 0));
-    println!("{:<34} {:>12}", "envy", envy::prefixed("APP_").from_iter::<_, Serde>(wrong()).map_or_else(|_| 1, |_| 0));
-    let figment = Figment::new().merge(figment::providers::Serialized::defaults(figment_pairs(wrong())));
-    println!("{:<34} {:>12}", "figment", figment.extract::<Serde>().map_or_else(|error| error.count(), |_| 0));
-    let conf = Confs::try_parse_from(["bench"], wrong()).map_or_else(|error| error.to_string().matches("APP_").count(), |_| 0);
+    println!(
+        "{:<34} {:>12}",
+        "underpin-config",
+        Ours::load_from(wrong().collect()).map_or_else(|problems| problems.len(), |_| 0)
+    );
+    println!(
+        "{:<34} {:>12}",
+        "envy",
+        envy::prefixed("APP_").from_iter::<_, Serde>(wrong()).map_or_else(|_| 1, |_| 0)
+    );
+    let figment =
+        Figment::new().merge(figment::providers::Serialized::defaults(figment_pairs(wrong())));
+    println!(
+        "{:<34} {:>12}",
+        "figment",
+        figment.extract::<Serde>().map_or_else(|error| error.count(), |_| 0)
+    );
+    let conf = Confs::try_parse_from(["bench"], wrong())
+        .map_or_else(|error| error.to_string().matches("APP_").count(), |_| 0);
     println!("{:<34} {:>12}", "conf", conf);
 }
 
 fn is_text(name: &str) -> bool {
-    VARIABLES.iter().rev().take(15).any(|(text, _)| name.strip_prefix("APP_").is_some_and(|name| name.eq_ignore_ascii_case(text)))
+    VARIABLES.iter().rev().take(15).any(|(text, _)| {
+        name.strip_prefix("APP_").is_some_and(|name| name.eq_ignore_ascii_case(text))
+    })
 }
 
 /// What figment's own provider makes of the variables; it reads the process environment only.
-fn figment_pairs(pairs: impl Iterator<Item = (String, String)>) -> std::collections::BTreeMap<String, String> {
-    pairs.filter_map(|(name, text)| Some((name.strip_prefix("APP_")?.to_lowercase(), text))).collect()
+fn figment_pairs(
+    pairs: impl Iterator<Item = (String, String)>,
+) -> std::collections::BTreeMap<String, String> {
+    pairs
+        .filter_map(|(name, text)| Some((name.strip_prefix("APP_")?.to_lowercase(), text)))
+        .collect()
 }

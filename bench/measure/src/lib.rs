@@ -75,7 +75,8 @@ impl<'a> Contender<'a> {
 
 /// Runs all contenders in turns: `batches` of about `batch` each.
 pub fn run(mut contenders: Vec<Contender<'_>>, batches: usize, batch: Duration) -> Vec<Figure> {
-    let sizes: Vec<u32> = contenders.iter_mut().map(|contender| calls_in(batch, &mut *contender.work)).collect();
+    let sizes: Vec<u32> =
+        contenders.iter_mut().map(|contender| calls_in(batch, &mut *contender.work)).collect();
     let mut samples: Vec<Vec<u128>> = vec![Vec::with_capacity(batches); contenders.len()];
     for round in 0..batches {
         for turn in 0..contenders.len() {
@@ -127,7 +128,13 @@ pub fn print(title: &str, figures: &[Figure]) {
     println!("{:<34} {:>12} {:>9} {:>12}", "", "time", "ratio", "allocations");
     for figure in figures {
         let ratio = figure.picos as f64 / figures[0].picos.max(1) as f64;
-        println!("{:<34} {:>12} {:>8.2}x {:>12}", figure.name, time(figure.picos), ratio, figure.allocations);
+        println!(
+            "{:<34} {:>12} {:>8.2}x {:>12}",
+            figure.name,
+            time(figure.picos),
+            ratio,
+            figure.allocations
+        );
     }
 }
 

@@ -167,10 +167,6 @@ impl Circuit {
         let order = (Ordering::AcqRel, Ordering::Acquire);
         self.probes.compare_exchange(word, taken.pack(), order.0, order.1).ok()?;
         self.probe_began.store(now, Ordering::Relaxed);
-        if self.state() != state {
-            // The place belongs to a stay that is over, so nobody misses it.
-            return None;
-        }
         Some(Ok(()))
     }
 
@@ -360,14 +356,8 @@ impl Stay for Probes {
 
 /// Replaces a word by what `change` makes of it, and returns that; `None` when `change` wants nothing.
 fn update(word: &AtomicU64, change: impl Fn(u64) -> Option<u64>) -> Option<u64> {
-    let mut old = word.load(Ordering::Acquire);
-    loop {
-        let new = change(old)?;
-        match word.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => return Some(new),
-            Err(current) => old = current,
-        }
-    }
+    let before = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, &change);
+    before.ok().and_then(change)
 }
 
 impl fmt::Debug for Circuit {
@@ -457,5 +447,36 @@ mod models {
             assert_eq!(circuit.state().kind, Kind::Closed);
             assert_eq!(circuit.streak(), 0);
         });
+    }
+}
+
+#[cfg(all(test, not(underpin_loom)))]
+mod tests {
+    use super::*;
+    use crate::sync::writes;
+
+    #[test]
+    fn healthy_calls_write_nothing() {
+        let circuit = Circuit::new(Rules {
+            consecutive: Some(5),
+            rate: Some(Rate { failures: 500_000, last: 20, least: 10 }),
+            open: Box::new(|_| Duration::from_secs(30)),
+            longest: Duration::from_secs(300),
+            successes: 3,
+            concurrent: 1,
+            probe_timeout: Duration::from_secs(30),
+        });
+        let call = || {
+            let ticket = circuit.admit_closed().expect("it is closed");
+            assert_eq!(circuit.record_success(ticket), Recorded::Counted);
+        };
+        // The window fills, and from then on holds nothing that a success could change.
+        (0..20).for_each(|_| call());
+        let before = writes();
+        (0..1000).for_each(|_| call());
+        assert_eq!(writes(), before);
+        let ticket = circuit.admit_closed().expect("it is closed");
+        circuit.record(ticket, Outcome::Failure, 0);
+        assert!(writes() > before, "a failure is written, and seen by this test");
     }
 }

@@ -135,20 +135,12 @@ impl Budget {
 
 impl Account {
     fn pay_in(&self, amount: u64) {
-        let paid = |balance: u64| Some(balance.saturating_add(amount).min(self.most));
-        // A full account is not written to: the usual case costs a read of a line that all callers share.
-        let mut balance = self.balance.load(Ordering::Relaxed);
-        while let Some(after) = paid(balance).filter(|after| *after != balance) {
-            match self.balance.compare_exchange_weak(
-                balance,
-                after,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
-                Err(current) => balance = current,
-            }
-        }
+        let more = |balance: u64| {
+            let after = balance.saturating_add(amount).min(self.most);
+            // A full account is not written to: the usual case only reads a line that all callers share.
+            (after != balance).then_some(after)
+        };
+        let _ = self.balance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
     fn take_one(&self) -> bool {

@@ -66,8 +66,9 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// | cancelling | dropped | dropped | dropped |
 ///
 /// In draining, a connection without a request is closed when it has been silent for [`linger`](Serve::linger): a request that was
-/// on its way is served. One that does not close its own half then, or does not confirm HTTP/2's GOAWAY, is kept for as long again. A stream without an end goes on until it ends itself at [`Draining`](Phase::Draining), as its handler should,
-/// or is cut off at [`Cancelling`](Phase::Cancelling). An upgraded connection counts until it is dropped, wherever it was moved to.
+/// on its way is served. One that does not close its own half then, or does not confirm HTTP/2's GOAWAY, is kept for as long again. A
+/// stream without an end goes on until it ends itself at [`Draining`](Phase::Draining), as its handler should, or is cut off at
+/// [`Cancelling`](Phase::Cancelling). An upgraded connection counts until it is dropped, wherever it was moved to.
 ///
 /// Connections are counted in the tracker `connections`. Each is a task of the current runtime; the accept loop runs inside of this future.
 ///
@@ -217,11 +218,11 @@ where
                 let stream = handshake(stream);
                 let open = Open { _guard: connections.track(), _alive: alive.clone() };
                 let info = tells_peer.then_some(ConnectionInfo { peer });
-                let activity = Arc::new(Activity::new(stop.clone(), info, limits.linger));
+                let activity = Arc::new(Activity::new(stop.clone(), info));
                 let service = service.clone();
                 drop(tokio::spawn(async move {
                     if let Some(stream) = established(stream, &activity, limits.handshake).await {
-                        let io = Io::new(stream, activity.clone(), open);
+                        let io = Io::new(stream, activity.clone(), limits.linger, open);
                         connection::run(io, service, activity, limits).await;
                     }
                 }));

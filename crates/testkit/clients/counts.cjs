@@ -2,6 +2,7 @@
 "use strict";
 
 const EXAMPLES = 5;
+const RETRY_MS = 20;
 const [base, order] = process.argv.slice(2);
 const counts = { requests: 0, goodbyes: 0, failures: {}, examples: [], orders: { symbol: "", sent: 0, unacknowledged: [] } };
 const state = { stopping: false };
@@ -65,6 +66,32 @@ function once(f) {
   };
 }
 
+// A stream that is kept open: `open` gets `end`, to be called once without arguments for a good end and with a kind and a text for a bad one;
+// what it returns stops it. Then it is opened again, after a pause if it failed, so that a service that refuses is not asked without end.
+function keepOpen(open) {
+  return async (used) => {
+    while (!state.stopping) {
+      counts.requests += 1;
+      const good = await new Promise((resolve) => {
+        let left = false;
+        const end = (kind, text) => {
+          if (left) return;
+          left = true;
+          if (kind === undefined) counts.goodbyes += state.stopping ? 0 : 1;
+          else if (!state.stopping) fail(kind, text);
+          resolve(kind === undefined);
+        };
+        const stop = open(used, end);
+        onStop(() => {
+          end();
+          stop();
+        });
+      });
+      if (!good) await pause(RETRY_MS);
+    }
+  };
+}
+
 const onStop = (stop) => stops.push(stop);
 
-module.exports = { base, order, counts, state, fail, kindOf, nextOrder, check, pause, run, onStop };
+module.exports = { base, order, counts, state, fail, kindOf, nextOrder, check, pause, run, onStop, keepOpen };

@@ -5,6 +5,7 @@
 
 mod board;
 mod client;
+mod crew;
 mod fleet;
 mod load;
 mod table;
@@ -23,10 +24,7 @@ use serde_json::Value as Json;
 use tokio::time::sleep;
 use underpin_shutdown::{App, Phase, Shutdown};
 
-use self::{
-    board::Board, client::Client, fleet::Fleet, load::Load, table::Table, tally::Tally,
-    watchers::Watchers,
-};
+use self::{board::Board, client::Client, fleet::Fleet, table::Table, tally::Tally};
 
 /// How often each of the two processes is replaced, unless another number is asked for.
 pub(crate) const ROUNDS: u32 = 6;
@@ -81,8 +79,8 @@ async fn replace_all(
         let id = fleet.start().await?;
         board.say(format!("process {id} serves"));
     }
-    let load = Load::start(address, tally);
-    let watchers = Watchers::start(address, tally);
+    let load = load::start(address, tally);
+    let watchers = watchers::start(address, tally);
     let mut exits = Vec::new();
     for restart in 1..=restarts {
         sleep(CALM).await;
@@ -93,7 +91,8 @@ async fn replace_all(
         exits.push(exit);
     }
     sleep(CALM).await;
-    load.stop().await?;
+    load.let_go();
+    load.ended().await?;
     let stored = stored_orders(&mut Client::new(address)).await?;
     board.say("the load has ended, and so may both".to_owned());
     watchers.let_go();

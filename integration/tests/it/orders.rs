@@ -1,6 +1,8 @@
 //! The reference service as its operator and its clients see it: the real program, in a process of its own.
 
 mod demo;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod events;
 mod http;
 mod placing;

@@ -56,7 +56,7 @@ fn no_more_probes_are_out_than_are_needed() {
 }
 
 #[test]
-fn hundred_callers_at_once_make_one_probe_and_one_change() {
+fn many_callers_at_once_make_one_probe_and_one_change() {
     for _ in 0..200 {
         let breaker = Breaker::builder("race").trip(Trip::consecutive(1)).open(millis(1)).build();
         let bench = Bench::new(breaker);

@@ -2,6 +2,8 @@
 
 mod calls;
 mod closed;
+#[cfg(feature = "tracing")]
+mod events;
 mod half_open;
 mod keyed;
 mod manual;

@@ -1,11 +1,8 @@
 //! What a connection is doing, as its stream and its requests see it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
 };
 
 use super::ConnectionInfo;
@@ -18,7 +15,6 @@ use crate::shutdown::Shutdown;
 pub(super) struct Activity {
     shutdown: Shutdown,
     info: Option<ConnectionInfo>,
-    linger: Duration,
     requests: AtomicUsize,
     has_served: AtomicBool,
     has_part: AtomicBool,
@@ -38,15 +34,10 @@ pub(super) enum Doing {
 }
 
 impl Activity {
-    pub(super) fn new(
-        shutdown: Shutdown,
-        info: Option<ConnectionInfo>,
-        linger: Duration,
-    ) -> Activity {
+    pub(super) fn new(shutdown: Shutdown, info: Option<ConnectionInfo>) -> Activity {
         Activity {
             shutdown,
             info,
-            linger,
             requests: AtomicUsize::new(0),
             has_served: AtomicBool::new(false),
             has_part: AtomicBool::new(false),
@@ -64,10 +55,6 @@ impl Activity {
     /// What every request is told of its connection, if anything.
     pub(super) fn info(&self) -> Option<ConnectionInfo> {
         self.info
-    }
-
-    pub(super) fn linger(&self) -> Duration {
-        self.linger
     }
 
     pub(super) fn doing(&self) -> Doing {

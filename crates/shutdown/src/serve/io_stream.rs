@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{
@@ -26,6 +27,8 @@ pub(super) struct Io<T> {
     len: usize,
     at: usize,
     activity: Arc<Activity>,
+    /// How long the client may take to close its half after ours.
+    linger: Duration,
     closing: Option<Pin<Box<Sleep>>>,
     _open: Open,
 }
@@ -39,9 +42,9 @@ pub(super) enum Protocol {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Io<T> {
-    pub(super) fn new(stream: T, activity: Arc<Activity>, open: Open) -> Io<T> {
+    pub(super) fn new(stream: T, activity: Arc<Activity>, linger: Duration, open: Open) -> Io<T> {
         let first = [0; PREFACE.len()];
-        Io { stream, first, len: 0, at: 0, activity, closing: None, _open: open }
+        Io { stream, first, len: 0, at: 0, activity, linger, closing: None, _open: open }
     }
 
     /// Reads until the protocol can be told; `None` when nothing comes.
@@ -137,7 +140,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Io<T> {
                 // It had nothing to do, so there is no response to protect.
                 return Poll::Ready(Ok(()));
             }
-            this.closing = Some(Box::pin(sleep(this.activity.linger())));
+            this.closing = Some(Box::pin(sleep(this.linger)));
             return self.poll_shutdown(cx);
         };
         let mut scratch = [0; 1024];

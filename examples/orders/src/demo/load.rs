@@ -1,22 +1,13 @@
 //! Clients that place and read orders without a pause longer than a blink.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use serde_json::Value as Json;
 use tokio::time::{Instant, sleep};
-use underpin_tasks::Nursery;
 
 use super::{
     client::{Answer, Client},
+    crew::{Crew, IsOver},
     tally::Tally,
 };
 
@@ -24,36 +15,18 @@ const CLIENTS: usize = 8;
 /// Between two requests on one connection. Far less than the lame duck, so that each connection is told to close.
 const PAUSE: Duration = Duration::from_millis(10);
 
-pub(super) struct Load {
-    clients: Nursery,
-    is_over: Arc<AtomicBool>,
+pub(super) fn start(address: SocketAddr, tally: &Arc<Tally>) -> Crew {
+    Crew::start(CLIENTS, |is_over| {
+        let tally = Arc::clone(tally);
+        async move {
+            trade(&mut Client::new(address), &tally, &is_over).await;
+            Ok::<_, Infallible>(())
+        }
+    })
 }
 
-impl Load {
-    pub(super) fn start(address: SocketAddr, tally: &Arc<Tally>) -> Load {
-        let load = Load { clients: Nursery::new(), is_over: Arc::default() };
-        for _ in 0..CLIENTS {
-            let (tally, is_over) = (Arc::clone(tally), Arc::clone(&load.is_over));
-            load.clients.spawn("client", async move {
-                trade(&mut Client::new(address), &tally, &is_over).await;
-                Ok::<_, Infallible>(())
-            });
-        }
-        load
-    }
-
-    /// Lets every client finish its request.
-    pub(super) async fn stop(self) -> Result<(), &'static str> {
-        self.is_over.store(true, Ordering::Relaxed);
-        match self.clients.close().await.panicked {
-            0 => Ok(()),
-            _ => Err("a client has panicked"),
-        }
-    }
-}
-
-async fn trade(client: &mut Client, tally: &Tally, is_over: &AtomicBool) {
-    while !is_over.load(Ordering::Relaxed) {
+async fn trade(client: &mut Client, tally: &Tally, is_over: &IsOver) {
+    while !is_over.get() {
         if let Err(error) = trade_once(client, tally).await {
             tally.failed(error);
         }

@@ -1,23 +1,15 @@
 //! Clients that watch an order each, and come back when they are told goodbye.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _},
     time::timeout,
 };
-use underpin_tasks::Nursery;
 
 use super::{
     client::{Client, connect, read_head},
+    crew::{Crew, IsOver},
     load,
     tally::Tally,
 };
@@ -26,41 +18,20 @@ const WATCHERS: usize = 4;
 /// A stream is never silent for longer: the service sends comments.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) struct Watchers {
-    watchers: Nursery,
-    is_over: Arc<AtomicBool>,
+pub(super) fn start(address: SocketAddr, tally: &Arc<Tally>) -> Crew {
+    Crew::start(WATCHERS, |is_over| {
+        let tally = Arc::clone(tally);
+        async move {
+            let watched = watch(address, &tally, &is_over).await;
+            watched.inspect_err(|error| tally.failed(error))
+        }
+    })
 }
 
-impl Watchers {
-    pub(super) fn start(address: SocketAddr, tally: &Arc<Tally>) -> Watchers {
-        let watchers = Watchers { watchers: Nursery::new(), is_over: Arc::default() };
-        for _ in 0..WATCHERS {
-            let (tally, is_over) = (Arc::clone(tally), Arc::clone(&watchers.is_over));
-            watchers.watchers.spawn("watcher", async move {
-                let watched = watch(address, &tally, &is_over).await;
-                watched.inspect_err(|error| tally.failed(error))
-            });
-        }
-        watchers
-    }
-
-    /// Says that the next goodbye is the last.
-    pub(super) fn let_go(&self) {
-        self.is_over.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) async fn ended(self) -> Result<(), &'static str> {
-        match self.watchers.close().await.panicked {
-            0 => Ok(()),
-            _ => Err("a watcher has panicked"),
-        }
-    }
-}
-
-async fn watch(address: SocketAddr, tally: &Tally, is_over: &AtomicBool) -> io::Result<()> {
+async fn watch(address: SocketAddr, tally: &Tally, is_over: &IsOver) -> io::Result<()> {
     let mut client = Client::new(address);
     let id = load::place(&mut client, tally).await?;
-    while !is_over.load(Ordering::Relaxed) {
+    while !is_over.get() {
         tally.stream_ended(follow(address, &id, tally).await?);
     }
     Ok(())

@@ -84,7 +84,7 @@ fn half_a_preface_of_http2_has_5_s() {
 }
 
 #[test]
-fn preface_of_http2_and_nothing_else_has_75_s_and_does_not_hold_up_the_stop() {
+fn preface_of_http2_and_nothing_else_does_not_hold_up_the_stop() {
     run(async {
         let served = Served::start(Plan::new()).await;
         let mut client = Client::connect(served.address).await;
@@ -139,16 +139,38 @@ fn failed_handshake_costs_one_connection_and_not_the_server() {
 }
 
 #[test]
-fn garbage_gets_an_answer_and_a_close() {
+fn garbage_is_told_so_and_costs_nobody_else_anything() {
     run(async {
         let served = Served::start(Plan::new()).await;
-        for garbage in ["\r\n\r\n\0\x01", "PRI * HTTP/2.1\r\n\r\n", "P", "\x16\x03\x01\x02\x00\x01"]
-        {
+        for (garbage, is_answered) in [
+            ("\r\n\r\n\0\x01", true),
+            ("PRI * HTTP/2.1\r\n\r\n", true),
+            ("\x16\x03\x01\x02\x00\x01", true),
+            // Nothing that could be answered yet, and nothing more to come.
+            ("P", false),
+        ] {
             let mut client = Client::connect(served.address).await;
             client.send(garbage).await;
             client.finish().await;
-            client.gone().await;
+            let answer = String::from_utf8_lossy(&client.rest().await).into_owned();
+            assert_eq!(answer.starts_with("HTTP/1.1 400 "), is_answered, "{garbage:?}: {answer}");
         }
         assert!(Client::connect(served.address).await.get("/").await.is_ok());
+    });
+}
+
+#[test]
+fn listener_that_listens_no_more_is_an_error() {
+    run(async {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("a socket");
+        let other = listener.try_clone().expect("a socket");
+        let listener = TcpListener::from_std(listener).expect("a socket");
+        let shutdown = Shutdown::new(Plan::new());
+        let server = tokio::spawn(serve(listener, app(&shutdown), &shutdown).into_future());
+        pass(secs(1)).await;
+        rustix::net::shutdown(&other, rustix::net::Shutdown::Both).expect("it listens");
+        let error = server.await.expect("no panic").expect_err("it can accept nothing");
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     });
 }
