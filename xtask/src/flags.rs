@@ -33,7 +33,7 @@ xflags::xflags! {
         }
         /// The loom models: all interleavings of the lock-free cores.
         cmd loom {}
-        /// Runs the tests that docs/parity.md names, and counts proven, not yet, broken.
+        /// Runs the tests that docs/parity.md and docs/traps.md name, and counts proven, not yet, broken.
         cmd parity {}
         /// Benchmarks beside named peers, in one run.
         cmd bench {

@@ -1,4 +1,4 @@
-//! `cargo xtask parity`: what docs/parity.md claims, tested.
+//! `cargo xtask parity`: what docs/parity.md and docs/traps.md claim, tested.
 
 mod binary;
 mod harness;
@@ -13,21 +13,22 @@ use xshell::Shell;
 
 use crate::{
     parity::{
-        page::{Claim, State},
+        page::{Claim, PAGES, State},
         proof::Proof,
         suite::{Suite, Verdict},
     },
     workspace::Workspace,
 };
 
-const PAGE: &str = "docs/parity.md";
-
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let workspace = Workspace::load(sh)?;
-    let path = workspace.root.join(PAGE);
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let claims = page::read(&text)?;
+    let mut claims = Vec::new();
+    for page in &PAGES {
+        let path = workspace.root.join(page.path);
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        claims.extend(page::read(page, &text)?);
+    }
     let verdicts = verdicts(sh, &workspace, &claims)?;
 
     let mut totals = Totals::default();
@@ -42,8 +43,9 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
             Judgement::Broken(reasons) => {
                 totals.broken += 1;
                 println!(
-                    "{}: broken ({PAGE}:{}): {}",
+                    "{}: broken ({}:{}): {}",
                     claim.number,
+                    claim.page,
                     claim.line,
                     reasons.join("; ")
                 );
@@ -129,7 +131,7 @@ mod tests {
     use super::{Claim, Judgement, Proof, State, Verdict, judge};
 
     fn claim(state: State, proofs: Vec<Proof>) -> Claim {
-        Claim { line: 1, number: "S1".to_owned(), state, proofs }
+        Claim { page: "page.md", line: 1, number: "S1".to_owned(), state, proofs }
     }
 
     fn proof() -> Proof {

@@ -1,4 +1,4 @@
-//! docs/parity.md as claims.
+//! The pages of claims.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +6,27 @@ use anyhow::{Result, bail};
 
 use crate::{
     markdown::tables,
-    parity::{
-        PAGE,
-        proof::{self, Proof},
-    },
+    parity::proof::{self, Proof},
 };
 
-const HEADER: [&str; 5] = ["S", "requirement", "crate", "proof", "state"];
+/// A page of tables with the same header; all others on it are for readers.
+pub(super) struct Page {
+    pub(super) path: &'static str,
+    header: [&'static str; 5],
+}
+
+pub(super) const PAGES: [Page; 2] = [
+    Page { path: "docs/parity.md", header: ["S", "requirement", "crate", "proof", "state"] },
+    Page {
+        path: "docs/traps.md",
+        header: ["T", "trap, and what is done here", "crate", "proof", "state"],
+    },
+];
 
 /// One row.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Claim {
+    pub(super) page: &'static str,
     pub(super) line: usize,
     pub(super) number: String,
     pub(super) state: State,
@@ -29,13 +39,14 @@ pub(super) enum State {
     NotYet,
 }
 
-/// Reads the rows of all tables with our header.
-pub(super) fn read(text: &str) -> Result<Vec<Claim>> {
+/// Reads the rows of all tables with the page's header.
+pub(super) fn read(page: &Page, text: &str) -> Result<Vec<Claim>> {
+    let Page { path, header } = *page;
     let mut claims = Vec::new();
     let mut numbers = BTreeSet::new();
     for row in tables(text)
         .into_iter()
-        .filter(|table| table.has_header(&HEADER))
+        .filter(|table| table.has_header(&header))
         .flat_map(|table| table.rows)
     {
         let number = row.cell(0).to_owned();
@@ -43,23 +54,33 @@ pub(super) fn read(text: &str) -> Result<Vec<Claim>> {
             "proven" => State::Proven,
             "not yet" => State::NotYet,
             other => {
-                bail!("{PAGE}:{}: the state is `proven` or `not yet`, not `{other}`", row.line)
+                bail!("{path}:{}: the state is `proven` or `not yet`, not `{other}`", row.line)
             }
         };
         if !numbers.insert(number.clone()) {
-            bail!("{PAGE}:{}: {number} is there twice", row.line);
+            bail!("{path}:{}: {number} is there twice", row.line);
         }
-        claims.push(Claim { line: row.line, number, state, proofs: proof::read(row.cell(3)) });
+        claims.push(Claim {
+            page: path,
+            line: row.line,
+            number,
+            state,
+            proofs: proof::read(row.cell(3)),
+        });
     }
     if claims.is_empty() {
-        bail!("{PAGE}: no table with the header | {} |", HEADER.join(" | "));
+        bail!("{path}: no table with the header | {} |", header.join(" | "));
     }
     Ok(claims)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{State, read};
+    use super::{Claim, PAGES, Result, State};
+
+    fn read(text: &str) -> Result<Vec<Claim>> {
+        super::read(&PAGES[0], text)
+    }
 
     fn page(rows: &str) -> String {
         format!("| S | requirement | crate | proof | state |\n|---|---|---|---|---|\n{rows}")
@@ -96,6 +117,15 @@ mod tests {
         let row = "| S1 | One. | a | | not yet |\n";
         let error = read(&page(&row.repeat(2))).expect_err("it is there twice");
         assert_eq!(error.to_string(), "docs/parity.md:4: S1 is there twice");
+    }
+
+    #[test]
+    fn each_page_has_a_header_of_its_own() {
+        let text = page("| S1 | One. | a | | not yet |\n");
+        let text = text.replace("| S | requirement |", "| T | trap, and what is done here |");
+        assert!(read(&text).is_err());
+        let claims = super::read(&PAGES[1], &text).expect("it is well formed");
+        assert_eq!((claims[0].page, claims[0].line), ("docs/traps.md", 3));
     }
 
     #[test]
