@@ -211,7 +211,8 @@ impl Breaker {
             circuit.abandon(ticket);
             return Recorded::Ignored;
         }
-        if outcome == Outcome::Success && began.is_none() && !ticket.is_probe {
+        let is_plain = began.is_none() && !ticket.is_probe && !circuit.needs_time();
+        if outcome == Outcome::Success && is_plain {
             return circuit.record_success(ticket);
         }
         let now = now.unwrap_or_else(Instant::now);
@@ -319,7 +320,7 @@ impl Breaker {
     pub(crate) fn is_spare(&self) -> bool {
         Arc::strong_count(&self.shared) == 1
             && self.state() == State::Closed
-            && self.shared.circuit.is_clean()
+            && self.shared.circuit.is_clean(self.tick(Instant::now()))
     }
 }
 

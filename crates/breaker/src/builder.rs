@@ -5,9 +5,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     breaker::Breaker,
     change::{Change, OnChange},
-    circuit::{Rate, Rules},
+    circuit::{Rate, RateOver, Rules},
     words::LONGEST_WINDOW,
 };
+
+const NO_RATE: &str = "only a rate looks back on calls: use Trip::rate";
 
 /// What opens a breaker. Several rules are joined by "or".
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +19,7 @@ pub struct Trip(Rule);
 enum Rule {
     Consecutive(u32),
     Rate(Rate),
+    RateOver(RateOver),
 }
 
 impl Trip {
@@ -32,7 +35,8 @@ impl Trip {
         Trip(Rule::Consecutive(failures))
     }
 
-    /// At least this share of failures, 0.5 is half, among the last 20 calls, of which there have to be at least 10. See [`last`](Trip::last) and [`min_calls`](Trip::min_calls).
+    /// At least this share of failures, 0.5 is half, among the last 20 calls, of which there have to be at least 10. See [`last`](Trip::last), or
+    /// [`over`](Trip::over) for the calls of a time, and [`min_calls`](Trip::min_calls).
     ///
     /// # Panics
     ///
@@ -65,7 +69,30 @@ impl Trip {
             (1..=LONGEST_WINDOW).contains(&calls),
             "{calls} calls are not from 1 to {LONGEST_WINDOW}"
         );
-        self.with_rate(|rate| Rate { last: calls, least: rate.least.min(calls), ..rate })
+        let (failures, least) = self.share();
+        Trip(Rule::Rate(Rate { failures, last: calls, least: least.min(calls) }))
+    }
+
+    /// The time that a [`rate`](Trip::rate) looks back on, instead of a number of calls: 100 ms to an hour.
+    ///
+    /// A call counts when it ends. Tenths of the time are forgotten one by one, each as a whole, so that it looks back on nine of them and what
+    /// has passed of the tenth. Up to 67 million successes, and as many failures, are counted in each.
+    ///
+    /// A rate among the last calls writes nothing while all goes well; this one has to know how many calls went well, and when. So every call
+    /// reads the clock and adds to a word that all callers share.
+    ///
+    /// # Panics
+    ///
+    /// Out of that range, or with a rule that is no rate.
+    #[track_caller]
+    #[must_use]
+    pub fn over(self, time: Duration) -> Trip {
+        assert!(
+            (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&time),
+            "{time:?} is not from 100 ms to an hour"
+        );
+        let (failures, least) = self.share();
+        Trip(Rule::RateOver(RateOver { failures, time, least }))
     }
 
     /// How many calls there have to be before a [`rate`](Trip::rate) counts: 10 unless set, or all that it looks back on, if those are fewer.
@@ -76,17 +103,24 @@ impl Trip {
     #[track_caller]
     #[must_use]
     pub fn min_calls(self, calls: u32) -> Trip {
-        self.with_rate(|rate| {
-            assert!(calls <= rate.last, "{calls} calls are never among the last {}", rate.last);
-            Rate { least: calls.max(1), ..rate }
-        })
+        let least = calls.max(1);
+        match self.0 {
+            Rule::Rate(Rate { last, .. }) if calls > last => {
+                panic!("{calls} calls are never among the last {last}")
+            }
+            Rule::Rate(rate) => Trip(Rule::Rate(Rate { least, ..rate })),
+            Rule::RateOver(rate) => Trip(Rule::RateOver(RateOver { least, ..rate })),
+            Rule::Consecutive(_) => panic!("{NO_RATE}"),
+        }
     }
 
+    /// The share of failures, and how many calls there have to be.
     #[track_caller]
-    fn with_rate(self, change: impl FnOnce(Rate) -> Rate) -> Trip {
+    fn share(self) -> (u32, u32) {
         match self.0 {
-            Rule::Rate(rate) => Trip(Rule::Rate(change(rate))),
-            Rule::Consecutive(_) => panic!("only a rate looks back on calls: use Trip::rate"),
+            Rule::Rate(Rate { failures, least, .. })
+            | Rule::RateOver(RateOver { failures, least, .. }) => (failures, least),
+            Rule::Consecutive(_) => panic!("{NO_RATE}"),
         }
     }
 }
@@ -108,6 +142,7 @@ impl Builder {
         let rules = Rules {
             consecutive: Some(5),
             rate: None,
+            rate_over: None,
             open: Box::new(move |_| open),
             longest: Duration::from_secs(300),
             successes: 3,
@@ -117,7 +152,7 @@ impl Builder {
         Builder { name, rules, has_rules: false, probe_timeout: None, slow: None, on_change: None }
     }
 
-    /// A rule that opens it. The first one replaces the usual rule, 5 failures in a row; further ones are added, one of each kind.
+    /// A rule that opens it. The first one replaces the usual rule, 5 failures in a row; further ones are added, one of each kind: in a row, among the last calls, over a time.
     pub fn trip(mut self, trip: Trip) -> Builder {
         if !self.has_rules {
             (self.rules.consecutive, self.has_rules) = (None, true);
@@ -125,6 +160,7 @@ impl Builder {
         match trip.0 {
             Rule::Consecutive(failures) => self.rules.consecutive = Some(failures.into()),
             Rule::Rate(rate) => self.rules.rate = Some(rate),
+            Rule::RateOver(rate) => self.rules.rate_over = Some(rate),
         }
         self
     }

@@ -6,8 +6,9 @@ use std::{fmt, time::Duration};
 
 use crate::{
     permit::{Outcome, Recorded},
+    ring::Ring,
     sync::{AtomicU32, AtomicU64, Ordering},
-    words::{Generation, Kind, Probes, StateWord, Streak, Tick, Window},
+    words::{Generation, Kind, Probes, StateWord, Streak, Tick, Window, update},
 };
 
 /// What the machine goes by.
@@ -15,6 +16,7 @@ pub(crate) struct Rules {
     /// Failures in a row that open it.
     pub(crate) consecutive: Option<u64>,
     pub(crate) rate: Option<Rate>,
+    pub(crate) rate_over: Option<RateOver>,
     /// How long it stays open, at the nth time in a row.
     pub(crate) open: Box<dyn Fn(u32) -> Duration + Send + Sync>,
     /// The longest that a failure may ask for.
@@ -35,10 +37,21 @@ pub(crate) struct Rate {
     pub(crate) least: u32,
 }
 
+/// A rate of failures among the calls of the last while that opens it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RateOver {
+    /// In millionths.
+    pub(crate) failures: u32,
+    pub(crate) time: Duration,
+    pub(crate) least: u32,
+}
+
 pub(crate) struct Circuit {
     state: AtomicU64,
     streak: AtomicU64,
     window: AtomicU64,
+    /// For a rate over a time. Elsewhere in memory: what is written at every call must not lie beside what is read at every call.
+    ring: Option<Box<Ring>>,
     probes: AtomicU64,
     /// When the latest probe began.
     probe_began: AtomicU64,
@@ -82,6 +95,7 @@ impl Circuit {
             state: AtomicU64::new(closed.pack()),
             streak: AtomicU64::new(0),
             window: AtomicU64::new(0),
+            ring: rules.rate_over.map(|rate| Box::new(Ring::over(ticks(rate.time)))),
             probes: AtomicU64::new(0),
             probe_began: AtomicU64::new(0),
             openings: AtomicU32::new(0),
@@ -100,10 +114,17 @@ impl Circuit {
     }
 
     /// Whether nothing that is counted would be lost with it.
-    pub(crate) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self, now: Tick) -> bool {
+        let state = self.state();
         let window = Window::unpack(self.window.load(Ordering::Relaxed));
-        let is_current = window.generation == self.state().generation;
-        self.streak() == 0 && !(is_current && window.failed != 0)
+        let is_current = window.generation == state.generation;
+        let has_failed = self.ring.as_ref().is_some_and(|ring| ring.has_failed(state.tick, now));
+        self.streak() == 0 && !(is_current && window.failed != 0) && !has_failed
+    }
+
+    /// Whether a success has to be told the time.
+    pub(crate) fn needs_time(&self) -> bool {
+        self.ring.is_some()
     }
 
     /// Changes the state, unless somebody else has.
@@ -176,14 +197,12 @@ impl Circuit {
         if self.state().generation != ticket.generation {
             return Recorded::Stale;
         }
-        if self.rules.consecutive.is_some() {
-            // Nothing to forget: the usual case writes nothing.
-            let forget = |word| {
-                let streak = this_stay(Streak::unpack(word), ticket.generation)?;
-                (streak.failures > 0).then(|| Streak { failures: 0, ..streak }.pack())
-            };
-            let _ = update(&self.streak, forget);
-        }
+        // Nothing to forget: the usual case writes nothing.
+        let forget = |word| {
+            let streak = this_stay(Streak::unpack(word), ticket.generation)?;
+            (streak.failures > 0).then(|| Streak { failures: 0, ..streak }.pack())
+        };
+        let _ = update(&self.streak, forget);
         if let Some(rate) = self.rules.rate {
             let push = |word| {
                 let window = this_stay(Window::unpack(word), ticket.generation)?;
@@ -208,7 +227,12 @@ impl Circuit {
             return (Recorded::Stale, None);
         }
         match (ticket.is_probe, outcome) {
-            (false, Outcome::Success) => (self.record_success(ticket), None),
+            (false, Outcome::Success) => {
+                if let Some(ring) = &self.ring {
+                    ring.succeed(state.tick, now);
+                }
+                (self.record_success(ticket), None)
+            }
             (false, _) => self.record_failure(state, outcome, now),
             (true, Outcome::Success) => self.record_probe(state, now),
             (true, _) => self.open(state, outcome, 1, now),
@@ -236,9 +260,12 @@ impl Circuit {
             };
             let Some(window) = update(&self.window, push) else { return (Recorded::Stale, None) };
             let window = Window::unpack(window);
-            let failed = u64::from(window.failures()) * 1_000_000;
-            let is_over = failed >= u64::from(rate.failures) * u64::from(window.calls);
-            trips |= window.calls >= rate.least && is_over;
+            let (failed, calls) = (window.failures().into(), window.calls.into());
+            trips |= is_met(rate.failures, rate.least, failed, calls);
+        }
+        if let (Some(rate), Some(ring)) = (self.rules.rate_over, &self.ring) {
+            let counts = ring.fail(state.tick, now);
+            trips |= is_met(rate.failures, rate.least, counts.failed, counts.calls);
         }
         if !trips {
             return (Recorded::Counted, None);
@@ -256,7 +283,7 @@ impl Circuit {
         if Probes::unpack(word).succeeded < self.rules.successes {
             return (Recorded::Counted, None);
         }
-        match self.step(state, Kind::Closed, now) {
+        match self.step(state, Kind::Closed, self.fresh(now)) {
             Some(to) => (Recorded::Closed, Some(Step { from: Kind::HalfOpen, to, failures: 0 })),
             None => (Recorded::Stale, None),
         }
@@ -272,7 +299,7 @@ impl Circuit {
         let openings = self.openings.load(Ordering::Relaxed);
         let before = ticks((self.rules.open)(openings.saturating_sub(1)));
         // One that was closed for as long as it was open before begins anew.
-        let is_new = state.kind == Kind::Closed && now.saturating_sub(state.tick) >= before;
+        let is_new = state.kind == Kind::Closed && (now + 1).saturating_sub(state.tick) >= before;
         let nth = if is_new || openings == 0 { 0 } else { openings };
         let usual = (self.rules.open)(nth);
         let wait = match outcome {
@@ -297,11 +324,16 @@ impl Circuit {
         }
     }
 
+    /// The first millisecond of a new closed stay: one in which nothing of an earlier stay was counted, for by that the counts are told apart.
+    fn fresh(&self, now: Tick) -> Tick {
+        now.max(self.ring.as_ref().map_or(0, |ring| ring.newest())) + 1
+    }
+
     /// Closes it, whatever has happened.
     pub(crate) fn reset(&self, now: Tick) -> Option<Step> {
         loop {
             let state = self.state();
-            if let Some(to) = self.step(state, Kind::Closed, now) {
+            if let Some(to) = self.step(state, Kind::Closed, self.fresh(now)) {
                 self.openings.store(0, Ordering::Relaxed);
                 let is_change = state.kind != Kind::Closed;
                 return is_change.then_some(Step { from: state.kind, to, failures: 0 });
@@ -354,10 +386,9 @@ impl Stay for Probes {
     }
 }
 
-/// Replaces a word by what `change` makes of it, and returns that; `None` when `change` wants nothing.
-fn update(word: &AtomicU64, change: impl Fn(u64) -> Option<u64>) -> Option<u64> {
-    let before = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, &change);
-    before.ok().and_then(change)
+/// Whether so many failures, in millionths of the calls, are too many, given that there are enough calls.
+fn is_met(rate: u32, least: u32, failed: u64, calls: u64) -> bool {
+    calls >= least.into() && failed * 1_000_000 >= u64::from(rate) * calls
 }
 
 impl fmt::Debug for Circuit {
@@ -384,6 +415,7 @@ mod models {
         Arc::new(Circuit::new(Rules {
             consecutive: Some(1),
             rate: None,
+            rate_over: None,
             open: Box::new(|_| Duration::from_millis(10)),
             longest: Duration::from_secs(1),
             successes: 1,
@@ -460,6 +492,7 @@ mod tests {
         let circuit = Circuit::new(Rules {
             consecutive: Some(5),
             rate: Some(Rate { failures: 500_000, last: 20, least: 10 }),
+            rate_over: None,
             open: Box::new(|_| Duration::from_secs(30)),
             longest: Duration::from_secs(300),
             successes: 3,

@@ -9,6 +9,7 @@ mod circuit;
 mod keyed;
 mod permit;
 mod rejected;
+mod ring;
 mod sync;
 mod words;
 

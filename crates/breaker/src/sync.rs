@@ -3,11 +3,11 @@
 #[cfg(all(test, not(underpin_loom)))]
 pub(crate) use self::counted::{AtomicU64, writes};
 #[cfg(underpin_loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(all(not(test), not(underpin_loom)))]
 pub(crate) use std::sync::atomic::AtomicU64;
 #[cfg(not(underpin_loom))]
-pub(crate) use std::sync::atomic::{AtomicU32, Ordering};
+pub(crate) use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 /// A word whose writes are counted, for each thread: "reads only" is a promise.
 #[cfg(all(test, not(underpin_loom)))]

@@ -3,6 +3,10 @@
 //! A generation is the time between two changes of state. Because it stands in the word itself, a count of an earlier generation can be told from one of this one
 //! by whoever reads it, and nothing has to be reset when the state changes.
 
+use std::cmp;
+
+use crate::sync::{AtomicU64, Ordering};
+
 /// Which stay in a state it is. 24 bits; what is compared is never half of that apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation(u32);
@@ -136,6 +140,34 @@ impl Window {
     }
 }
 
+const TALLY: u32 = u64::BITS - TICK;
+
+/// Calls of one part of a time, and when that began. The millisecond is never used twice, so it needs no generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) began: Tick,
+    pub(crate) count: u64,
+}
+
+impl Tally {
+    pub(crate) fn unpack(word: u64) -> Tally {
+        Tally { began: word >> TALLY, count: word & mask(TALLY) }
+    }
+
+    pub(crate) fn pack(self) -> u64 {
+        self.began.min(mask(TICK)) << TALLY | self.count.min(mask(TALLY))
+    }
+
+    /// With one call of the part that began then; `None`, when this is a later one.
+    pub(crate) fn one_more(self, began: Tick) -> Option<Tally> {
+        match self.began.cmp(&began) {
+            cmp::Ordering::Less => Some(Tally { began, count: 1 }),
+            cmp::Ordering::Equal => Some(Tally { began, count: self.count + 1 }),
+            cmp::Ordering::Greater => None,
+        }
+    }
+}
+
 const COUNT: u32 = REST / 2;
 
 /// Probes of one half-open stay.
@@ -155,6 +187,12 @@ impl Probes {
     pub(crate) fn pack(self) -> u64 {
         self.generation.with(self.succeeded << COUNT | self.in_flight)
     }
+}
+
+/// Replaces a word by what `change` makes of it, and returns that; `None` when `change` wants nothing.
+pub(crate) fn update(word: &AtomicU64, change: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+    let before = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, &change);
+    before.ok().and_then(change)
 }
 
 #[cfg(test)]
@@ -183,6 +221,8 @@ mod tests {
             prop_assert_eq!(Window::unpack(window.pack()), window);
             let probes = Probes { generation, succeeded: count, in_flight: other };
             prop_assert_eq!(Probes::unpack(probes.pack()), probes);
+            let tally = Tally { began: tick, count };
+            prop_assert_eq!(Tally::unpack(tally.pack()), tally);
         }
 
         #[test]
