@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use pin_project_lite::pin_project;
@@ -74,17 +74,19 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if this.permit.is_none() {
-            match this.breaker.try_acquire() {
-                Ok(permit) => *this.permit = Some(permit),
+        // Held here during the poll, so that a panic drops it while the thread is panicking, whoever catches that.
+        let permit = match this.permit.take() {
+            Some(permit) => permit,
+            None => match this.breaker.try_acquire() {
+                Ok(permit) => permit,
                 Err(rejected) => return Poll::Ready(Err(Error::Rejected(rejected))),
-            }
-        }
-        let result = ready!(this.future.poll(cx));
-        let outcome = this.classify.outcome(result.as_ref());
-        if let Some(permit) = this.permit.take() {
-            permit.record(outcome);
-        }
+            },
+        };
+        let Poll::Ready(result) = this.future.poll(cx) else {
+            *this.permit = Some(permit);
+            return Poll::Pending;
+        };
+        permit.record(this.classify.outcome(result.as_ref()));
         Poll::Ready(result.map_err(Error::Inner))
     }
 }

@@ -140,7 +140,7 @@ mod models {
     #[test]
     fn straggler_of_an_earlier_stay_is_counted_for_none() {
         model(|| {
-            let ring = Arc::new(Ring::over(100));
+            let ring = Arc::new(Ring::over(10));
             ring.fail(0, 4);
             let straggler = ring.clone();
             let straggler = thread::spawn(move || straggler.fail(0, 5));

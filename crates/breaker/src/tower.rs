@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use pin_project_lite::pin_project;
@@ -117,24 +117,31 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        // Held here during the poll, so that a panic drops it while the thread is panicking, whoever catches that.
+        let permit = this.permit.take();
         let result = loop {
             match this.stage.as_mut().project() {
                 Now::Rejected { rejected } => match rejected.take() {
                     Some(rejected) => return Poll::Ready(Err(Error::Rejected(rejected))),
                     None => return Poll::Pending,
                 },
-                Now::Readying { service, request } => match ready!(service.poll_ready(cx)) {
-                    Ok(()) => {
+                Now::Readying { service, request } => match service.poll_ready(cx) {
+                    Poll::Ready(Ok(())) => {
                         let Some(request) = request.take() else { return Poll::Pending };
                         let call = service.call(request);
                         this.stage.set(Stage::Called { call });
                     }
-                    Err(error) => break Err(error),
+                    Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
+                    Poll::Pending => break Poll::Pending,
                 },
-                Now::Called { call } => break ready!(call.poll(cx)),
+                Now::Called { call } => break call.poll(cx),
             }
         };
-        if let Some(permit) = this.permit.take() {
+        let Poll::Ready(result) = result else {
+            *this.permit = permit;
+            return Poll::Pending;
+        };
+        if let Some(permit) = permit {
             permit.record(this.classify.clone()(result.as_ref()));
         }
         Poll::Ready(result.map_err(Error::Inner))

@@ -103,6 +103,15 @@ fn panic_is_a_failure() {
 }
 
 #[test]
+fn panic_that_is_caught_around_the_poll_is_a_failure_too() {
+    let breaker = breaker();
+    let mut call =
+        pin!(breaker.call(poll_fn(|_| -> Poll<Result<(), ()>> { panic!("on purpose") })));
+    assert!(catch_unwind(AssertUnwindSafe(|| poll_once(call.as_mut()))).is_err());
+    assert_eq!(breaker.state(), State::Open);
+}
+
+#[test]
 fn owned_permit_counts_as_well() {
     let breaker = breaker();
     drop(breaker.try_acquire_owned().expect("it is closed"));

@@ -106,6 +106,30 @@ fn rules_are_joined_by_or() {
 }
 
 #[test]
+fn failures_in_a_row_open_it_however_far_apart_they_are() {
+    let rate = Trip::rate(0.5).over(secs(10)).min_calls(20);
+    let rules = Breaker::builder("quiet").trip(rate).trip(Trip::consecutive(5));
+    let mut bench = Bench::new(rules.build());
+    for _ in 0..4 {
+        assert_eq!(bench.fail(), Some(Recorded::Counted));
+        bench.pass(secs(3600));
+    }
+    assert_eq!(bench.fail(), Some(Recorded::Tripped));
+}
+
+#[test]
+fn failures_in_a_row_are_in_a_row_whatever_opens_it() {
+    for trip in [Trip::consecutive(5), Trip::rate(0.9), Trip::rate(0.9).over(secs(10))] {
+        let bench = Bench::new(Breaker::builder("row").trip(trip).build());
+        bench.fail();
+        bench.fail();
+        bench.succeed();
+        bench.fail();
+        assert_eq!(bench.breaker.snapshot().failures, 1, "{trip:?}");
+    }
+}
+
+#[test]
 fn slow_calls_are_failures() {
     let mut bench = Bench::new(Breaker::builder("slow").slow(secs(2)).build());
     for _ in 0..5 {
@@ -165,6 +189,9 @@ fn misuse_is_named() {
     assert!(message(|| _ = Trip::rate(0.5).last(33)).contains("from 1 to 32"));
     assert!(message(|| _ = Trip::rate(0.5).last(5).min_calls(6)).contains("among the last 5"));
     assert!(message(|| _ = Trip::consecutive(1).last(5)).contains("use Trip::rate"));
+    assert!(message(|| _ = Trip::consecutive(1).over(secs(5))).contains("use Trip::rate"));
+    assert!(message(|| _ = Trip::rate(0.5).over(millis(99))).contains("from 100 ms to an hour"));
+    assert!(message(|| _ = Trip::rate(0.5).over(secs(3601))).contains("from 100 ms to an hour"));
     assert!(message(|| _ = Breaker::builder("x").successes(0)).contains("from 1 to"));
     assert!(message(|| _ = Breaker::builder("x").concurrent_probes(0)).contains("from 1 to"));
 }

@@ -2,6 +2,8 @@
 
 use underpin_breaker::{Breaker, Breakers, State, Trip};
 
+use crate::secs;
+
 fn breakers(capacity: usize) -> Breakers<String> {
     Breakers::new(capacity, |key: &String| {
         Breaker::builder(key.as_str()).trip(Trip::consecutive(1)).build()
@@ -31,6 +33,30 @@ fn flood_of_keys_stays_within_the_capacity_and_keeps_the_open_ones() {
     for (key, _) in down {
         assert_eq!(breakers.get(&key).state(), State::Open, "{key}");
     }
+}
+
+#[test]
+fn one_that_remembers_a_failure_is_kept_and_one_that_recovered_is_given_up() {
+    for trip in [Trip::consecutive(2), Trip::rate(1.0).last(2), Trip::rate(1.0).over(secs(3600))] {
+        let breakers = Breakers::new(16, move |key: &u32| {
+            Breaker::builder(key.to_string()).trip(trip).build()
+        });
+        let fail = |key| _ = breakers.get(&key).run(|| Err::<(), _>(()));
+        let succeed = |key| _ = breakers.get(&key).run(|| Ok::<_, ()>(()));
+        fail(0);
+        (1000..2000).for_each(succeed);
+        assert!(breakers.all().iter().any(|(key, _)| *key == 0), "{trip:?}");
+    }
+    let breakers = Breakers::new(16, |key: &u32| {
+        Breaker::builder(key.to_string()).trip(Trip::rate(1.0).last(2)).build()
+    });
+    for key in 0..1000 {
+        let breaker = breakers.get(&key);
+        let _ = breaker.run(|| Err::<(), _>(()));
+        let _ = breaker.run(|| Ok::<_, ()>(()));
+        let _ = breaker.run(|| Ok::<_, ()>(()));
+    }
+    assert!(breakers.all().iter().any(|(key, _)| *key > 900), "the latest have found room");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod keyed;
 mod manual;
 mod model;
 mod open;
+mod over_time;
 #[cfg(feature = "tower")]
 mod tower;
 

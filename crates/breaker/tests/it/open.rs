@@ -75,6 +75,23 @@ fn backoff_counts_openings_in_a_row() {
 }
 
 #[test]
+fn rejections_count_for_nothing() {
+    let mut bench = Bench::new(Breaker::builder("payments").successes(1).build());
+    bench.open();
+    for _ in 0..100 {
+        assert_eq!(bench.fail(), None);
+    }
+    let (before, open) = (bench.breaker.snapshot(), bench.now + secs(30));
+    assert_eq!((before.generation, before.failures), (1, 0));
+    // They make it stay open no longer, and count for nothing in the next stay.
+    bench.now = open;
+    assert_eq!(bench.succeed(), Some(Recorded::Closed));
+    for _ in 0..4 {
+        assert_eq!(bench.fail(), Some(Recorded::Counted));
+    }
+}
+
+#[test]
 fn failure_may_say_for_how_long_within_bounds() {
     let told = |time: Duration| {
         let breaker = Breaker::builder("told").trip(Trip::consecutive(1)).open_at_most(secs(120));
