@@ -71,6 +71,28 @@ fn equal_jitter_is_even_from_half_of_the_delay_on() {
     assert!(near(least, 4.0) && near(mean, 6.0) && near(most, 8.0), "{least:?} {mean:?} {most:?}");
 }
 
+#[test]
+fn decorrelated_jitter_is_even_from_the_first_to_three_times_the_one_before() {
+    let retry = Retry::exponential(secs(2)..=secs(1000)).jitter(Jitter::Decorrelated);
+    let (least, mean, most) = spread(&retry);
+    assert!(near(least, 2.0) && near(mean, 4.0) && near(most, 6.0), "{least:?} {mean:?} {most:?}");
+    for seed in 0..1000 {
+        let delays: Vec<_> = retry.delays(seed).collect();
+        assert!(delays.windows(2).all(|two| two[1] >= secs(2) && two[1] <= two[0] * 3));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_fail_together_do_not_come_back_together() {
+    let retry = Retry::exponential(secs(1000)..=secs(1000)).retries(1);
+    let mut waits = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let gave_up = retry.run(|_| async { Err::<(), _>(()) }).await.expect_err("it fails");
+        waits.insert(gave_up.elapsed.as_secs());
+    }
+    assert!(waits.len() > 80, "{} of 100 calls have a time of their own", waits.len());
+}
+
 proptest! {
     #[test]
     fn delays_are_never_longer_than_the_schedule_has_them(

@@ -3,6 +3,7 @@
 mod budget;
 mod delays;
 mod run;
+mod storm;
 #[cfg(feature = "tower")]
 mod tower;
 
