@@ -177,7 +177,25 @@ impl Builder {
     }
 
     /// The same, for the nth time that it opens in a row, counted from 0: a backoff. It is in a row unless it was closed for as long as it
-    /// was open before. Replicas that share a dependency want some jitter in it.
+    /// was open before, so the function should give the same time for the same `n`.
+    ///
+    /// Replicas that share a dependency should not probe it at the same instant, so each wants a jitter of its own:
+    ///
+    /// ```
+    /// use std::{hash::{BuildHasher as _, RandomState}, time::Duration};
+    /// use underpin_breaker::Breaker;
+    ///
+    /// // Doubles from 1 s to a minute; and up to a fifth more, by a chance that is another in each process.
+    /// let chance = RandomState::new();
+    /// let payments = Breaker::builder("payments")
+    ///     .open_with(move |nth| {
+    ///         let open = Duration::from_secs(60.min(1 << nth.min(6)));
+    ///         open + open.mul_f64(0.2 * (chance.hash_one(nth) % 1000) as f64 / 1000.0)
+    ///     })
+    ///     .build();
+    /// ```
+    ///
+    /// With `underpin-retry`, its delays are such a function: `move |nth| retry.delays(seed).nth(nth as usize).unwrap_or(longest)`.
     pub fn open_with(mut self, time: impl Fn(u32) -> Duration + Send + Sync + 'static) -> Builder {
         self.rules.open = Box::new(time);
         self

@@ -5,6 +5,40 @@ use std::{error, fmt, sync::Arc, time::Duration};
 use crate::breaker::State;
 
 /// The breaker let no call through.
+///
+/// A server that can do nothing without that call answers 503, and says when to come back:
+///
+/// ```
+/// use underpin_breaker::Rejected;
+///
+/// fn unavailable(rejected: &Rejected) -> http::Response<String> {
+///     let response = http::Response::builder().status(503);
+///     let response = match rejected.retry_in {
+///         // Up: whoever is told 29 s and comes after them is 0.5 s too early.
+///         Some(time) => response.header("retry-after", time.as_secs_f64().ceil().max(1.0).to_string()),
+///         None => response,
+///     };
+///     response.body(rejected.to_string()).expect("it is well formed")
+/// }
+/// ```
+///
+/// A service whose errors are faults of `underpin-fault` says it once, with the code that its clients know, and both HTTP and gRPC
+/// answers follow from it:
+///
+/// ```
+/// use underpin_breaker::Rejected;
+/// use underpin_fault::{Fault, Kind};
+///
+/// fn circuit_open(rejected: &Rejected) -> Fault {
+///     let fault = Fault::new(Kind::Unavailable, "CIRCUIT_OPEN")
+///         .message("a service that this needs is down")
+///         .expose("breaker", &rejected.name);
+///     match rejected.retry_in {
+///         Some(time) => fault.retry_after(time),
+///         None => fault,
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rejected {

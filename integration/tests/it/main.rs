@@ -6,3 +6,4 @@ mod health;
 mod lifecycle;
 mod lint_pack;
 mod orders;
+mod resilience;
