@@ -26,7 +26,8 @@ use crate::{
 /// The result of a call counts for the stay in a state in which the call began. What comes later is [`Stale`](Recorded::Stale), so that no
 /// straggler opens or closes anything.
 ///
-/// Clones are the same breaker. There is no lock and no timer. While all goes well, a call reads two words that nobody writes, and no clock.
+/// Clones are the same breaker. There is no lock and no timer. While all goes well, a call reads two words that nobody writes, and no clock; with
+/// [`Trip::over`](crate::Trip::over), it reads the clock and writes one.
 #[derive(Clone)]
 pub struct Breaker {
     shared: Arc<Shared>,
