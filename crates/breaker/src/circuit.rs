@@ -155,7 +155,6 @@ impl Circuit {
                 Kind::Open => {
                     // Of all who come now, one changes the state. It still has to get a place like everybody.
                     if let Some(to) = self.step(state, Kind::HalfOpen, 0) {
-                        self.probe_began.store(now, Ordering::Relaxed);
                         steps = Some(Step { from: Kind::Open, to, failures: 0 });
                     }
                 }
@@ -181,13 +180,13 @@ impl Circuit {
             }
             // Nobody will give these places back. In a new stay they are free, and what is late has no say.
             self.step(state, Kind::HalfOpen, 0)?;
-            self.probe_began.store(now, Ordering::Relaxed);
             return None;
         }
+        // Before the place is taken: whoever finds it taken must not read when an earlier probe began. And never back, for a caller who was slow to come here.
+        let _ = update(&self.probe_began, |began| (now > began).then_some(now));
         let taken = Probes { in_flight: probes.in_flight + 1, ..probes };
         let order = (Ordering::AcqRel, Ordering::Acquire);
         self.probes.compare_exchange(word, taken.pack(), order.0, order.1).ok()?;
-        self.probe_began.store(now, Ordering::Relaxed);
         Some(Ok(()))
     }
 
@@ -443,6 +442,20 @@ mod models {
             let (also_admitted, also_step) = other.join().unwrap();
             assert!(admitted.is_ok() != also_admitted);
             assert!(step.is_some() != also_step);
+        });
+    }
+
+    #[test]
+    fn third_caller_does_not_take_a_probe_for_a_lost_one() {
+        model(|| {
+            let circuit = circuit();
+            fail(&circuit, 0);
+            let admit = |circuit: Arc<Circuit>| move || circuit.admit(20).0.is_ok();
+            let others = [(); 2].map(|()| thread::spawn(admit(circuit.clone())));
+            let here = circuit.admit(20).0.is_ok();
+            let there = others.map(|other| other.join().unwrap());
+            let admitted = u32::from(here) + there.map(u32::from).iter().sum::<u32>();
+            assert_eq!((admitted, circuit.state().generation.number()), (1, 2));
         });
     }
 

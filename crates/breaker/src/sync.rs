@@ -39,11 +39,6 @@ mod counted {
             self.0.load(order)
         }
 
-        pub(crate) fn store(&self, word: u64, order: Ordering) {
-            written();
-            self.0.store(word, order);
-        }
-
         pub(crate) fn compare_exchange(
             &self,
             old: u64,
