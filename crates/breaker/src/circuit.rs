@@ -500,17 +500,25 @@ mod tests {
     use super::*;
     use crate::sync::writes;
 
-    #[test]
-    fn healthy_calls_write_nothing() {
-        let circuit = Circuit::new(Rules {
-            consecutive: Some(5),
-            rate: Some(Rate { failures: 500_000, last: 20, least: 10 }),
+    fn rules() -> Rules {
+        Rules {
+            consecutive: None,
+            rate: None,
             rate_over: None,
             open: Box::new(|_| Duration::from_secs(30)),
             longest: Duration::from_secs(300),
             successes: 3,
             concurrent: 1,
             probe_timeout: Duration::from_secs(30),
+        }
+    }
+
+    #[test]
+    fn healthy_calls_write_nothing() {
+        let circuit = Circuit::new(Rules {
+            consecutive: Some(5),
+            rate: Some(Rate { failures: 500_000, last: 20, least: 10 }),
+            ..rules()
         });
         let call = || {
             let ticket = circuit.admit_closed().expect("it is closed");
@@ -524,5 +532,25 @@ mod tests {
         let ticket = circuit.admit_closed().expect("it is closed");
         circuit.record(ticket, Outcome::Failure, 0);
         assert!(writes() > before, "a failure is written, and seen by this test");
+    }
+
+    #[test]
+    fn new_stay_begins_after_all_that_was_counted() {
+        let second = Duration::from_secs(1);
+        // Also in the same millisecond, and when the clock has gone back since.
+        for (failed, reset) in [(0, 0), (700, 700), (700, 300)] {
+            let circuit = Circuit::new(Rules {
+                rate_over: Some(RateOver { failures: 500_000, time: second, least: 20 }),
+                ..rules()
+            });
+            let fail = |now| {
+                let ticket = circuit.admit_closed().expect("it is closed");
+                circuit.record(ticket, Outcome::Failure, now).0
+            };
+            (0..19).for_each(|_| assert_eq!(fail(failed), Recorded::Counted));
+            circuit.reset(reset);
+            (0..19).for_each(|_| assert_eq!(fail(reset), Recorded::Counted));
+            assert_eq!(fail(reset), Recorded::Tripped);
+        }
     }
 }

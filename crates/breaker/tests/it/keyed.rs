@@ -37,26 +37,22 @@ fn flood_of_keys_stays_within_the_capacity_and_keeps_the_open_ones() {
 
 #[test]
 fn one_that_remembers_a_failure_is_kept_and_one_that_recovered_is_given_up() {
-    for trip in [Trip::consecutive(2), Trip::rate(1.0).last(2), Trip::rate(1.0).over(secs(3600))] {
+    let (row, last) = (Trip::consecutive(2), Trip::rate(1.0).last(2));
+    let over = Trip::rate(1.0).over(secs(3600));
+    // After a failure, so many successes; whether there is still something to remember.
+    for (trip, successes, is_kept) in
+        [(row, 0, true), (row, 1, false), (last, 1, true), (last, 2, false), (over, 5, true)]
+    {
         let breakers = Breakers::new(16, move |key: &u32| {
             Breaker::builder(key.to_string()).trip(trip).build()
         });
-        let fail = |key| _ = breakers.get(&key).run(|| Err::<(), _>(()));
         let succeed = |key| _ = breakers.get(&key).run(|| Ok::<_, ()>(()));
-        fail(0);
-        (1000..2000).for_each(succeed);
-        assert!(breakers.all().iter().any(|(key, _)| *key == 0), "{trip:?}");
+        let _ = breakers.get(&0).run(|| Err::<(), _>(()));
+        (0..successes).for_each(|_| succeed(0));
+        (1000..3000).for_each(succeed);
+        let kept = breakers.all().iter().any(|(key, _)| *key == 0);
+        assert_eq!(kept, is_kept, "{trip:?} after {successes} successes");
     }
-    let breakers = Breakers::new(16, |key: &u32| {
-        Breaker::builder(key.to_string()).trip(Trip::rate(1.0).last(2)).build()
-    });
-    for key in 0..1000 {
-        let breaker = breakers.get(&key);
-        let _ = breaker.run(|| Err::<(), _>(()));
-        let _ = breaker.run(|| Ok::<_, ()>(()));
-        let _ = breaker.run(|| Ok::<_, ()>(()));
-    }
-    assert!(breakers.all().iter().any(|(key, _)| *key > 900), "the latest have found room");
 }
 
 #[test]
