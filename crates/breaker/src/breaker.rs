@@ -11,9 +11,10 @@ use crate::{
     builder::Builder,
     call::Call,
     change::{Change, OnChange, tell},
-    circuit::{Circuit, Rules, Step, Ticket},
+    circuit::{Circuit, Step, Ticket},
     permit::{Outcome, OwnedPermit, Permit, Recorded},
     rejected::{Error, Rejected},
+    rules::Rules,
     sync::{AtomicU32, Ordering},
     words::{Kind, Tick},
 };

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     breaker::Breaker,
     change::{Change, OnChange},
-    circuit::{Rate, RateOver, Rules},
+    rules::{Rate, RateOver, Rules},
     words::LONGEST_WINDOW,
 };
 

@@ -7,44 +7,10 @@ use std::{fmt, time::Duration};
 use crate::{
     permit::{Outcome, Recorded},
     ring::Ring,
+    rules::Rules,
     sync::{AtomicU32, AtomicU64, Ordering},
     words::{Generation, Kind, Probes, StateWord, Streak, Tick, Window, update},
 };
-
-/// What the machine goes by.
-pub(crate) struct Rules {
-    /// Failures in a row that open it.
-    pub(crate) consecutive: Option<u64>,
-    pub(crate) rate: Option<Rate>,
-    pub(crate) rate_over: Option<RateOver>,
-    /// How long it stays open, at the nth time in a row.
-    pub(crate) open: Box<dyn Fn(u32) -> Duration + Send + Sync>,
-    /// The longest that a failure may ask for.
-    pub(crate) longest: Duration,
-    /// Successes that close it.
-    pub(crate) successes: u64,
-    pub(crate) concurrent: u64,
-    /// How long a probe may hold its place.
-    pub(crate) probe_timeout: Duration,
-}
-
-/// A rate of failures among the last calls that opens it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rate {
-    /// In millionths.
-    pub(crate) failures: u32,
-    pub(crate) last: u32,
-    pub(crate) least: u32,
-}
-
-/// A rate of failures among the calls of the last while that opens it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RateOver {
-    /// In millionths.
-    pub(crate) failures: u32,
-    pub(crate) time: Duration,
-    pub(crate) least: u32,
-}
 
 pub(crate) struct Circuit {
     state: AtomicU64,
@@ -260,11 +226,11 @@ impl Circuit {
             let Some(window) = update(&self.window, push) else { return (Recorded::Stale, None) };
             let window = Window::unpack(window);
             let (failed, calls) = (window.failures().into(), window.calls.into());
-            trips |= is_met(rate.failures, rate.least, failed, calls);
+            trips |= rate.is_met(failed, calls);
         }
         if let (Some(rate), Some(ring)) = (self.rules.rate_over, &self.ring) {
             let counts = ring.fail(state.tick, now);
-            trips |= is_met(rate.failures, rate.least, counts.failed, counts.calls);
+            trips |= rate.is_met(counts.failed, counts.calls);
         }
         if !trips {
             return (Recorded::Counted, None);
@@ -385,11 +351,6 @@ impl Stay for Probes {
     }
 }
 
-/// Whether so many failures, in millionths of the calls, are too many, given that there are enough calls.
-fn is_met(rate: u32, least: u32, failed: u64, calls: u64) -> bool {
-    calls >= least.into() && failed * 1_000_000 >= u64::from(rate) * calls
-}
-
 impl fmt::Debug for Circuit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Circuit").field("state", &self.state()).finish_non_exhaustive()
@@ -498,7 +459,10 @@ mod models {
 #[cfg(all(test, not(underpin_loom)))]
 mod tests {
     use super::*;
-    use crate::sync::writes;
+    use crate::{
+        rules::{Rate, RateOver},
+        sync::writes,
+    };
 
     fn rules() -> Rules {
         Rules {

@@ -10,6 +10,7 @@ mod keyed;
 mod permit;
 mod rejected;
 mod ring;
+mod rules;
 mod sync;
 mod words;
 
