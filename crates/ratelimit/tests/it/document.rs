@@ -33,7 +33,10 @@ fn document_tracks_limits_per_key_independently() {
     for _ in 0..3 {
         assert!(limiter.check_at("user-1", 1, now).is_ok());
     }
-    assert!(limiter.check_at("user-2", 1, now).is_ok(), "a user of its own has a window of its own");
+    assert!(
+        limiter.check_at("user-2", 1, now).is_ok(),
+        "a user of its own has a window of its own"
+    );
 }
 
 #[test]

@@ -1,0 +1,241 @@
+//! The states of all keys, in memory that is taken once.
+
+use std::sync::PoisonError;
+
+use crate::{
+    algorithm::{Algorithm, nanos::Nanos},
+    sync::{Mutex, MutexGuard},
+};
+
+/// Slots behind one lock. The more there are, the more evenly keys fill them: with 256, and 1.45 slots for each key that is promised room, the chance that
+/// a bucket overflows is one in 120 million.
+#[cfg(not(underpin_loom))]
+const SLOTS: usize = 256;
+#[cfg(underpin_loom)]
+const SLOTS: usize = 2;
+
+/// A slot that never held a key. No key has this hash.
+const NEVER: u64 = 0;
+
+/// What to do with a new key when there is no slot for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// Deny it, until another key's state is as good as new. Under a flood of keys, those that are known are served, and new ones are not.
+    #[default]
+    Deny,
+    /// Forget the key whose state would be as good as new first. Under a flood of keys, all are served, and those that are forgotten begin anew, so
+    /// that more than their limit gets through.
+    ForgetLeast,
+}
+
+/// Who asks, and what for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask {
+    pub(crate) hash: u64,
+    pub(crate) n: u32,
+    pub(crate) now: Nanos,
+}
+
+/// What is left of a key's limit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rest {
+    pub(crate) remaining: u32,
+    pub(crate) reset_after: Nanos,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    /// How long until it may be used.
+    pub(crate) wait: Nanos,
+    pub(crate) mark: u64,
+    pub(crate) rest: Rest,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused {
+    /// How long the asker would have had to wait.
+    pub(crate) wait: Nanos,
+    pub(crate) is_full: bool,
+    pub(crate) rest: Rest,
+}
+
+/// A table of any algorithm.
+pub(crate) trait Keys: Send + Sync {
+    /// Takes a place, if it comes within this time.
+    fn take(&self, ask: Ask, within: Nanos) -> Result<Taken, Refused>;
+    /// What is left, and how long the asker would have to wait. Takes nothing.
+    fn look(&self, ask: Ask) -> (Nanos, Rest);
+    fn give_back(&self, hash: u64, mark: u64, n: u32);
+    fn forget(&self, hash: u64);
+    /// How many keys have a state that counts.
+    fn in_use(&self, now: Nanos) -> usize;
+    fn bytes(&self) -> usize;
+}
+
+pub(crate) struct Table<A: Algorithm> {
+    algorithm: A,
+    when_full: WhenFull,
+    buckets: Box<[Mutex<Bucket<A::State>>]>,
+}
+
+struct Bucket<S> {
+    /// The latest time that a caller brought. Callers read the clock before they get the lock, so one may come with an earlier time than the one before: for a
+    /// bucket, time then stands still.
+    now: Nanos,
+    slots: [Slot<S>; SLOTS],
+}
+
+/// A key's hash and state. Where the state is as good as new, the slot is as good as free.
+struct Slot<S> {
+    hash: u64,
+    state: S,
+}
+
+enum Found {
+    /// The key's own.
+    Held(usize),
+    Free(usize),
+    Full,
+}
+
+impl<A: Algorithm> Table<A> {
+    pub(crate) fn new(algorithm: A, keys: usize, when_full: WhenFull) -> Table<A> {
+        let slots = keys.saturating_mul(29) / 20;
+        let bucket = || Bucket {
+            now: 0,
+            slots: std::array::from_fn(|_| Slot { hash: NEVER, state: A::State::default() }),
+        };
+        let buckets = (0..slots.div_ceil(SLOTS).max(1)).map(|_| Mutex::new(bucket())).collect();
+        Table { algorithm, when_full, buckets }
+    }
+
+    /// By the upper bits of the hash. The lower ones say where in the bucket.
+    #[inline]
+    fn bucket(&self, hash: u64) -> MutexGuard<'_, Bucket<A::State>> {
+        let scaled = (u128::from(hash) * self.buckets.len() as u128) >> u64::BITS;
+        let index = usize::try_from(scaled).unwrap_or(0);
+        // No code under the lock panics, or is the user's.
+        self.buckets[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[inline]
+    fn rest(&self, state: &A::State, now: Nanos) -> Rest {
+        Rest {
+            remaining: self.algorithm.remaining(state, now),
+            reset_after: self.algorithm.reset_at(state).saturating_sub(now),
+        }
+    }
+}
+
+impl<S> Bucket<S> {
+    #[inline]
+    fn find<A: Algorithm<State = S>>(&self, algorithm: &A, hash: u64) -> Found {
+        let mut free = None;
+        for index in probes(hash) {
+            let slot = &self.slots[index];
+            if slot.hash == hash {
+                return Found::Held(index);
+            }
+            if slot.hash == NEVER {
+                return Found::Free(free.unwrap_or(index));
+            }
+            if free.is_none() && algorithm.is_idle(&slot.state, self.now) {
+                free = Some(index);
+            }
+        }
+        free.map_or(Found::Full, Found::Free)
+    }
+
+    fn held(&mut self, hash: u64) -> Option<&mut Slot<S>> {
+        let index = probes(hash)
+            .take_while(|index| self.slots[*index].hash != NEVER)
+            .find(|index| self.slots[*index].hash == hash)?;
+        self.slots.get_mut(index)
+    }
+
+    /// The slot that is as good as free first, and when.
+    fn first_to_reset<A: Algorithm<State = S>>(&self, algorithm: &A) -> (usize, Nanos) {
+        let resets = self.slots.iter().map(|slot| algorithm.reset_at(&slot.state)).enumerate();
+        resets.min_by_key(|(_, reset_at)| *reset_at).unwrap_or((0, self.now))
+    }
+}
+
+/// Where a key may be, in order.
+#[inline]
+fn probes(hash: u64) -> impl Iterator<Item = usize> {
+    #[expect(clippy::cast_possible_truncation, reason = "only the lower bits are meant")]
+    let start = hash as usize;
+    (0..SLOTS).map(move |step| start.wrapping_add(step) % SLOTS)
+}
+
+impl<A: Algorithm> Keys for Table<A> {
+    fn take(&self, ask: Ask, within: Nanos) -> Result<Taken, Refused> {
+        let mut bucket = self.bucket(ask.hash);
+        bucket.now = bucket.now.max(ask.now);
+        let now = bucket.now;
+        let index = match bucket.find(&self.algorithm, ask.hash) {
+            Found::Held(index) => index,
+            Found::Free(index) => {
+                bucket.slots[index] = Slot { hash: ask.hash, state: A::State::default() };
+                index
+            }
+            Found::Full => {
+                let (index, reset_at) = bucket.first_to_reset(&self.algorithm);
+                if self.when_full == WhenFull::Deny {
+                    let wait = reset_at.saturating_sub(now);
+                    let rest = Rest { remaining: 0, reset_after: wait };
+                    return Err(Refused { wait, is_full: true, rest });
+                }
+                bucket.slots[index] = Slot { hash: ask.hash, state: A::State::default() };
+                index
+            }
+        };
+        let state = &mut bucket.slots[index].state;
+        let place = self.algorithm.place(state, now, ask.n);
+        let wait = place.at.saturating_sub(now);
+        if wait > within {
+            return Err(Refused { wait, is_full: false, rest: self.rest(state, now) });
+        }
+        self.algorithm.take(state, now, ask.n, place);
+        Ok(Taken { wait, mark: place.mark, rest: self.rest(state, now) })
+    }
+
+    fn look(&self, ask: Ask) -> (Nanos, Rest) {
+        let mut bucket = self.bucket(ask.hash);
+        let now = bucket.now.max(ask.now);
+        let unknown = A::State::default();
+        let state = bucket.held(ask.hash).map_or(&unknown, |slot| &slot.state);
+        let place = self.algorithm.place(state, now, ask.n);
+        (place.at.saturating_sub(now), self.rest(state, now))
+    }
+
+    fn give_back(&self, hash: u64, mark: u64, n: u32) {
+        if let Some(slot) = self.bucket(hash).held(hash) {
+            self.algorithm.give_back(&mut slot.state, mark, n);
+        }
+    }
+
+    fn forget(&self, hash: u64) {
+        if let Some(slot) = self.bucket(hash).held(hash) {
+            slot.state = A::State::default();
+        }
+    }
+
+    fn in_use(&self, now: Nanos) -> usize {
+        let in_bucket = |bucket: &Mutex<Bucket<A::State>>| {
+            let bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = bucket.now.max(now);
+            bucket.slots.iter().filter(|slot| !self.algorithm.is_idle(&slot.state, now)).count()
+        };
+        self.buckets.iter().map(in_bucket).sum()
+    }
+
+    fn bytes(&self) -> usize {
+        let in_bucket = |bucket: &Mutex<Bucket<A::State>>| {
+            let bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            bucket.slots.iter().map(|slot| A::bytes(&slot.state)).sum::<usize>()
+        };
+        size_of_val(&*self.buckets) + self.buckets.iter().map(in_bucket).sum::<usize>()
+    }
+}
