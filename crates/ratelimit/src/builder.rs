@@ -22,7 +22,7 @@ impl Builder {
     /// How many keys it has room for at once: 100,000 unless set.
     ///
     /// A key takes room while its state is not as good as new. So many always find room, but for one in seven billion; up to 45 % more may.
-    /// A key takes at most 24 bytes, 58 with [`Limit::window`]; the least is 4 KiB, or 10 KiB.
+    /// A key takes at most 24 bytes, 59 with [`Limit::window`]; the least is 4 KiB, or 10 KiB.
     ///
     /// # Panics
     ///

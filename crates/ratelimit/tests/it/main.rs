@@ -1,10 +1,26 @@
 //! Behaviour, through the public interface, at times of the test's own.
 
+#[cfg(feature = "tokio")]
+mod acquire;
+mod all;
+mod bad_input;
+mod check;
+mod client_ip;
 mod document;
+#[cfg(feature = "tracing")]
+mod events;
+mod flood;
+mod gcra;
 #[cfg(feature = "tokio")]
 mod model;
+mod refund;
+mod threads;
+#[cfg(feature = "tower")]
+mod tower;
 
 use std::time::Duration;
+
+use underpin_ratelimit::Limit;
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -12,6 +28,17 @@ const fn secs(seconds: u64) -> Duration {
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+/// 3 in an hour, by each algorithm.
+fn three_an_hour() -> [Limit; 4] {
+    let hour = secs(3600);
+    [
+        Limit::window(3, hour),
+        Limit::gcra(3, hour),
+        Limit::fixed(3, hour),
+        Limit::two_windows(3, hour),
+    ]
 }
 
 /// On a clock that only moves when it is told to, or when all wait.
