@@ -55,10 +55,11 @@ impl Limiter {
         let instant = Instant::now();
         let now = self.nanos(instant.into_std());
         let asked = self.ask(hash, n, now, nanos(within));
-        let (granted, wait) = asked.inspect_err(|denied| self.log(denied, now))?;
-        if wait > 0 {
-            let mut place = Place { limiter: self, receipt: Some(granted.receipt) };
-            sleep_until(instant + Duration::from_nanos(wait)).await;
+        let granted = asked.inspect_err(|denied| self.log(denied, now))?;
+        let receipt = granted.receipt;
+        if receipt.wait > 0 {
+            let mut place = Place { limiter: self, receipt: Some(receipt) };
+            sleep_until(instant + Duration::from_nanos(receipt.wait)).await;
             place.receipt = None;
         }
         Ok(granted)

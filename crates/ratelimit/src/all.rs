@@ -32,7 +32,7 @@ impl<'a> Charge<'a> {
 
     fn take(self, now: Instant) -> Result<Granted, Denied> {
         let now = self.limiter.nanos(now);
-        self.limiter.ask(self.hash, self.n, now, 0).map(|(granted, _)| granted)
+        self.limiter.ask(self.hash, self.n, now, 0)
     }
 }
 

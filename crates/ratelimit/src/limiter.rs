@@ -34,6 +34,8 @@ pub struct Limiter {
 struct Shared<T: ?Sized> {
     name: Arc<str>,
     limit: Limit,
+    /// Those of the limit.
+    requests: u32,
     hasher: RandomState,
     epoch: Instant,
     log: Log,
@@ -55,7 +57,8 @@ impl Limiter {
     pub(crate) fn with(limit: Limit, name: Arc<str>, keys: usize, when_full: WhenFull) -> Limiter {
         fn share<T>(limit: Limit, name: Arc<str>, keys: T) -> Arc<Shared<T>> {
             let (hasher, epoch) = (RandomState::new(), now());
-            Arc::new(Shared { name, limit, hasher, epoch, log: Log::default(), keys })
+            let (requests, log) = (limit.requests(), Log::default());
+            Arc::new(Shared { name, limit, requests, hasher, epoch, log, keys })
         }
         let shared: Arc<Shared<dyn Keys>> = match limit.0 {
             Rule::Window(rule) => share(limit, name, Table::new(rule, keys, when_full)),
@@ -102,31 +105,36 @@ impl Limiter {
 
     fn checked(&self, hash: u64, n: u32, now: Instant) -> Result<Granted, Denied> {
         let now = self.nanos(now);
-        let asked = self.ask(hash, n, now, 0).inspect_err(|denied| self.log(denied, now));
-        asked.map(|(granted, _)| granted)
+        let asked = self.ask(hash, n, now, 0);
+        if let Err(denied) = &asked {
+            self.log(denied, now);
+        }
+        asked
     }
 
-    /// Takes a place that comes within this time. The second part is how long it takes to come.
+    /// Takes a place that comes within this time.
+    #[inline]
     pub(crate) fn ask(
         &self,
         hash: u64,
         n: u32,
         now: Nanos,
         within: Nanos,
-    ) -> Result<(Granted, Nanos), Denied> {
-        if n == 0 || n > self.shared.limit.requests() {
+    ) -> Result<Granted, Denied> {
+        if n == 0 || n > self.shared.requests {
             let rest = self.look(hash, n, now)?;
-            return Ok((self.granted(rest, Receipt { hash, mark: 0, n }), 0));
+            return Ok(self.granted(rest, Receipt { hash, mark: 0, n, wait: 0 }));
         }
         match self.shared.keys.take(Ask { hash, n, now }, within) {
             Ok(Taken { wait, mark, rest }) => {
-                Ok((self.granted(rest, Receipt { hash, mark, n }), wait))
+                Ok(self.granted(rest, Receipt { hash, mark, n, wait }))
             }
-            Err(Refused { is_full: true, wait, rest }) => {
-                Err(self.denied(Why::Full, Some(wait), rest))
-            }
-            Err(Refused { wait, rest, .. }) => {
-                let why = if within == 0 { Why::Limit } else { Why::TooLate };
+            Err(Refused { is_full, wait, rest }) => {
+                let why = match (is_full, within) {
+                    (true, _) => Why::Full,
+                    (false, 0) => Why::Limit,
+                    (false, _) => Why::TooLate,
+                };
                 Err(self.denied(why, Some(wait), rest))
             }
         }
@@ -134,7 +142,7 @@ impl Limiter {
 
     /// Whether `n` could be granted now, and what is left. Takes nothing.
     pub(crate) fn look(&self, hash: u64, n: u32, now: Nanos) -> Result<Rest, Denied> {
-        let limit = self.shared.limit.requests();
+        let limit = self.shared.requests;
         let (wait, rest) = self.shared.keys.look(Ask { hash, n: n.clamp(1, limit), now });
         if n > limit {
             return Err(self.denied(Why::TooMany, None, rest));
@@ -147,8 +155,7 @@ impl Limiter {
 
     #[inline]
     fn granted(&self, rest: Rest, receipt: Receipt) -> Granted {
-        let (limit, reset_after) =
-            (self.shared.limit.requests(), Duration::from_nanos(rest.reset_after));
+        let (limit, reset_after) = (self.shared.requests, Duration::from_nanos(rest.reset_after));
         Granted { limit, remaining: rest.remaining, reset_after, receipt }
     }
 
@@ -156,7 +163,7 @@ impl Limiter {
         Denied {
             name: self.shared.name.clone(),
             why,
-            limit: self.shared.limit.requests(),
+            limit: self.shared.requests,
             remaining: rest.remaining,
             reset_after: Duration::from_nanos(rest.reset_after),
             retry_after: wait.map(Duration::from_nanos),
@@ -178,7 +185,7 @@ impl Limiter {
         let now = self.nanos(now);
         let (wait, rest) = self.shared.keys.look(Ask { hash: self.hash(key), n: 1, now });
         Snapshot {
-            limit: self.shared.limit.requests(),
+            limit: self.shared.requests,
             remaining: rest.remaining,
             reset_after: Duration::from_nanos(rest.reset_after),
             retry_after: Duration::from_nanos(wait),
@@ -199,7 +206,7 @@ impl Limiter {
         self.give_back(granted.receipt);
     }
 
-    pub(crate) fn give_back(&self, Receipt { hash, mark, n }: Receipt) {
+    pub(crate) fn give_back(&self, Receipt { hash, mark, n, .. }: Receipt) {
         if n > 0 {
             self.shared.keys.give_back(hash, mark, n);
         }

@@ -2,6 +2,8 @@
 
 use std::{error, fmt, sync::Arc, time::Duration};
 
+use crate::algorithm::nanos::Nanos;
+
 /// Permission for one request, or for as many as were asked for.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -21,6 +23,9 @@ pub(crate) struct Receipt {
     pub(crate) hash: u64,
     pub(crate) mark: u64,
     pub(crate) n: u32,
+    /// How long until it may be used.
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "nobody waits without"))]
+    pub(crate) wait: Nanos,
 }
 
 /// No permission. Nothing was counted.
@@ -42,7 +47,6 @@ pub struct Denied {
     /// How long until it would have been granted, if nothing else comes. `None`: never.
     pub retry_after: Option<Duration>,
     /// In how much time the limit is allowed.
-    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only a header tells it"))]
     pub(crate) time: Duration,
 }
 

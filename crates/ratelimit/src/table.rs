@@ -96,7 +96,8 @@ enum Found {
     /// The key's own.
     Held(usize),
     Free(usize),
-    Full,
+    /// There is neither. This is the one that is free first, and when.
+    Full(usize, Nanos),
 }
 
 impl<A: Algorithm> Table<A> {
@@ -129,22 +130,36 @@ impl<A: Algorithm> Table<A> {
 }
 
 impl<S> Bucket<S> {
+    /// A key that is in use is before the first slot that was never used, or anywhere if there is none.
     #[inline]
     fn find<A: Algorithm<State = S>>(&self, algorithm: &A, hash: u64) -> Found {
-        let mut free = None;
-        for index in probes(hash) {
+        for (step, index) in probes(hash).enumerate() {
             let slot = &self.slots[index];
             if slot.hash == hash {
                 return Found::Held(index);
             }
             if slot.hash == NEVER {
-                return Found::Free(free.unwrap_or(index));
-            }
-            if free.is_none() && algorithm.is_idle(&slot.state, self.now) {
-                free = Some(index);
+                let is_idle =
+                    |index: &usize| algorithm.is_idle(&self.slots[*index].state, self.now);
+                return Found::Free(probes(hash).take(step).find(is_idle).unwrap_or(index));
             }
         }
-        free.map_or(Found::Full, Found::Free)
+        self.find_free(algorithm, hash)
+    }
+
+    #[cold]
+    fn find_free<A: Algorithm<State = S>>(&self, algorithm: &A, hash: u64) -> Found {
+        let (mut first, mut first_at) = (0, Nanos::MAX);
+        for index in probes(hash) {
+            let reset_at = algorithm.reset_at(&self.slots[index].state);
+            if reset_at <= self.now {
+                return Found::Free(index);
+            }
+            if reset_at < first_at {
+                (first, first_at) = (index, reset_at);
+            }
+        }
+        Found::Full(first, first_at)
     }
 
     fn held(&mut self, hash: u64) -> Option<&mut Slot<S>> {
@@ -152,12 +167,6 @@ impl<S> Bucket<S> {
             .take_while(|index| self.slots[*index].hash != NEVER)
             .find(|index| self.slots[*index].hash == hash)?;
         self.slots.get_mut(index)
-    }
-
-    /// The slot that is as good as free first, and when.
-    fn first_to_reset<A: Algorithm<State = S>>(&self, algorithm: &A) -> (usize, Nanos) {
-        let resets = self.slots.iter().map(|slot| algorithm.reset_at(&slot.state)).enumerate();
-        resets.min_by_key(|(_, reset_at)| *reset_at).unwrap_or((0, self.now))
     }
 }
 
@@ -176,17 +185,12 @@ impl<A: Algorithm> Keys for Table<A> {
         let now = bucket.now;
         let index = match bucket.find(&self.algorithm, ask.hash) {
             Found::Held(index) => index,
-            Found::Free(index) => {
-                bucket.slots[index] = Slot { hash: ask.hash, state: A::State::default() };
-                index
+            Found::Full(_, reset_at) if self.when_full == WhenFull::Deny => {
+                let wait = reset_at - now;
+                let rest = Rest { remaining: 0, reset_after: wait };
+                return Err(Refused { wait, is_full: true, rest });
             }
-            Found::Full => {
-                let (index, reset_at) = bucket.first_to_reset(&self.algorithm);
-                if self.when_full == WhenFull::Deny {
-                    let wait = reset_at.saturating_sub(now);
-                    let rest = Rest { remaining: 0, reset_after: wait };
-                    return Err(Refused { wait, is_full: true, rest });
-                }
+            Found::Free(index) | Found::Full(index, _) => {
                 bucket.slots[index] = Slot { hash: ask.hash, state: A::State::default() };
                 index
             }

@@ -39,7 +39,13 @@ impl Gcra {
 
     /// How long a burst takes to come back.
     pub(crate) fn time(self) -> Nanos {
-        self.tolerance.div_ceil(self.grains)
+        self.nanos(self.tolerance)
+    }
+
+    /// Rounded up. With most limits, a grain is a nanosecond, and nothing has to be divided.
+    #[inline]
+    fn nanos(self, grains: u64) -> Nanos {
+        if self.grains == 1 { grains } else { grains.div_ceil(self.grains) }
     }
 
     fn grain(&self, now: Nanos) -> u64 {
@@ -55,7 +61,7 @@ impl Algorithm for Gcra {
         let now_grain = self.grain(now);
         let mark = now_grain.max(*arrival).saturating_add(self.cost.saturating_mul(n.into()));
         let at = mark.saturating_sub(self.tolerance);
-        let at = if at <= now_grain { now } else { at.div_ceil(self.grains) };
+        let at = if at <= now_grain { now } else { self.nanos(at) };
         Place { at, mark }
     }
 
@@ -81,7 +87,7 @@ impl Algorithm for Gcra {
 
     #[inline]
     fn reset_at(&self, arrival: &u64) -> Nanos {
-        arrival.div_ceil(self.grains)
+        self.nanos(*arrival)
     }
 
     #[inline]
