@@ -243,3 +243,74 @@ impl<A: Algorithm> Keys for Table<A> {
         size_of_val(&*self.buckets) + self.buckets.iter().map(in_bucket).sum::<usize>()
     }
 }
+
+#[cfg(all(test, underpin_loom))]
+mod models {
+    use std::sync::Arc;
+
+    use loom::thread;
+
+    use super::*;
+    use crate::algorithm::{Fixed, Gcra, TwoWindows, Window};
+
+    const SECOND: Nanos = 1_000_000_000;
+
+    fn ask(hash: u64, now: Nanos) -> Ask {
+        Ask { hash, n: 1, now }
+    }
+
+    /// One a second, in one bucket of two slots.
+    fn model(check: impl Fn(Arc<dyn Keys>) + Send + Sync + 'static) {
+        let check = Arc::new(check);
+        let tables: [fn() -> Arc<dyn Keys>; 4] = [
+            || Arc::new(Table::new(Window::new(1, SECOND), 1, WhenFull::Deny)),
+            || Arc::new(Table::new(Gcra::new(1, SECOND), 1, WhenFull::Deny)),
+            || Arc::new(Table::new(Fixed::new(1, SECOND).expect("fits"), 1, WhenFull::Deny)),
+            || Arc::new(Table::new(TwoWindows::new(1, SECOND).expect("fits"), 1, WhenFull::Deny)),
+        ];
+        for table in tables {
+            let check = check.clone();
+            loom::model(move || check(table()));
+        }
+    }
+
+    #[test]
+    fn one_of_two_that_ask_at_once_is_granted() {
+        model(|table| {
+            let other = table.clone();
+            // Whoever has the earlier time may come second.
+            let other = thread::spawn(move || other.take(ask(1, SECOND + 1), 0).is_ok());
+            let here = table.take(ask(1, SECOND), 0).is_ok();
+            assert!(here != other.join().unwrap());
+            assert!(table.take(ask(1, SECOND), 0).is_err());
+        });
+    }
+
+    #[test]
+    fn place_that_is_given_back_is_had_by_one() {
+        model(|table| {
+            let taken = table.take(ask(1, SECOND), 0).expect("it is free");
+            let (back, other) = (table.clone(), table.clone());
+            let back = thread::spawn(move || back.give_back(1, taken.mark, 1));
+            let other = thread::spawn(move || other.take(ask(1, SECOND), 0).is_ok());
+            let here = table.take(ask(1, SECOND), 0).is_ok();
+            back.join().unwrap();
+            let there = other.join().unwrap();
+            let late = table.take(ask(1, SECOND), 0).is_ok();
+            assert_eq!([here, there, late].into_iter().filter(|granted| *granted).count(), 1);
+        });
+    }
+
+    #[test]
+    fn new_key_gets_one_slot_though_it_asks_twice_at_once() {
+        model(|table| {
+            let other = table.clone();
+            let other = thread::spawn(move || other.take(ask(1, SECOND), 0).is_ok());
+            let here = table.take(ask(1, SECOND), 0).is_ok();
+            assert!(here != other.join().unwrap());
+            assert_eq!(table.in_use(SECOND), 1);
+            assert!(table.take(ask(2, SECOND), 0).is_ok(), "the other slot is free");
+            assert!(table.take(ask(3, SECOND), 0).is_err_and(|refused| refused.is_full));
+        });
+    }
+}
