@@ -25,7 +25,7 @@ pub enum WhenFull {
     #[default]
     Deny,
     /// Forget the key whose state would be as good as new first. Under a flood of keys, all are served, and those that are forgotten begin anew, so
-    /// that more than their limit gets through.
+    /// that more than their limit gets through, also for one that has used it up.
     ForgetLeast,
 }
 

@@ -199,7 +199,8 @@ async fn key_whose_place_was_given_back_does_not_begin_anew() {
         drop(turn);
         // All other slots, and its own if it could be had.
         (0..256).for_each(|key| drop(limiter.check(&key)));
-        assert!(limiter.check_n("key", 2).is_err(), "{limit:?}");
+        let denied = limiter.check_n("key", 2).expect_err("1 is left");
+        assert_eq!(denied.why, Why::Limit, "{limit:?}");
     }
 }
 
