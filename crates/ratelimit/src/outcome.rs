@@ -83,19 +83,18 @@ impl error::Error for Denied {}
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Denied { name, limit, .. } = self;
-        match self.why {
-            Why::Limit => write!(f, "rate limit '{name}' is used up")?,
+        let problem = match self.why {
+            Why::Limit => "is used up",
             Why::TooMany => {
                 return write!(
                     f,
                     "rate limit '{name}' never allows more than {limit} at once: ask for fewer"
                 );
             }
-            Why::Full => write!(f, "rate limit '{name}' has no room for another key")?,
-            Why::TooLate => {
-                write!(f, "rate limit '{name}' has no place in the time that was given")?
-            }
-        }
+            Why::Full => "has no room for another key",
+            Why::TooLate => "has no place in the time that was given",
+        };
+        write!(f, "rate limit '{name}' {problem}")?;
         match self.retry_after {
             Some(time) => write!(f, ": try again in {:.3} s", time.as_secs_f64()),
             None => Ok(()),

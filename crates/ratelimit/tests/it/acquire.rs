@@ -36,9 +36,10 @@ async fn turn_comes_at_the_rate() {
             limiter.acquire("key", secs(60)).await.expect("there is time");
             times.push(begin.elapsed().as_millis());
         }
-        let expected: [u128; 6] = match limit == Limit::gcra(2, secs(1)) {
-            true => [0, 0, 500, 1000, 1500, 2000],
-            false => [0, 0, 1000, 1000, 2000, 2000],
+        let expected: [u128; 6] = if limit == Limit::gcra(2, secs(1)) {
+            [0, 0, 500, 1000, 1500, 2000]
+        } else {
+            [0, 0, 1000, 1000, 2000, 2000]
         };
         assert!(
             times.iter().zip(expected).all(|(time, at)| (at..=at + 3).contains(time)),

@@ -4,7 +4,7 @@ use std::{error::Error, time::Instant};
 
 use underpin_ratelimit::{Denied, Granted, Limit, Limiter, Why};
 
-use crate::{millis, secs, three_an_hour};
+use crate::{just_before, millis, secs, three_an_hour};
 
 #[test]
 fn what_is_denied_is_not_counted() {
@@ -56,8 +56,7 @@ fn retry_after_is_the_earliest_time_and_no_earlier() {
         let denied = limiter.check_at("key", 1, now).expect_err("they are used up");
         let after = denied.retry_after.expect("a time");
         assert_eq!(limiter.peek_at("key", now).retry_after, after);
-        assert!(limiter.check_at("key", 1, now + after - secs(1)).is_err());
-        let nearly = now + after - std::time::Duration::from_nanos(1);
+        let nearly = just_before(now + after);
         assert!(limiter.check_at("key", 1, nearly).is_err(), "{limit:?}");
         assert!(limiter.check_at("key", 1, now + after).is_ok(), "{limit:?}");
     }
@@ -69,7 +68,7 @@ fn all_of_it_is_there_again_after_the_reset_and_not_before() {
         let (limiter, now) = (Limiter::new(limit), Instant::now());
         limiter.check_at("key", 1, now).expect("3 are allowed");
         let after = limiter.check_at("key", 1, now).expect("3 are allowed").reset_after;
-        let nearly = now + after - std::time::Duration::from_nanos(1);
+        let nearly = just_before(now + after);
         assert!(limiter.peek_at("key", nearly).remaining < 3, "{limit:?}");
         assert_eq!(limiter.peek_at("key", now + after).remaining, 3, "{limit:?}");
     }
@@ -87,11 +86,12 @@ fn request_leaves_the_window_exactly_its_length_later() {
 #[test]
 fn stale_time_denies_nobody_and_rewinds_nothing() {
     for limit in three_an_hour() {
-        let (limiter, now) = (Limiter::new(limit), Instant::now() + secs(7200));
+        let (limiter, early) = (Limiter::new(limit), Instant::now());
+        let now = early + secs(7200);
         assert!(limiter.check_at("key", 1, now).is_ok());
-        assert!(limiter.check_at("key", 1, now - millis(1)).is_ok(), "{limit:?}");
-        assert!(limiter.check_at("key", 1, now - secs(7000)).is_ok(), "{limit:?}");
-        assert!(limiter.check_at("key", 1, now - secs(7000)).is_err(), "{limit:?}");
+        assert!(limiter.check_at("key", 1, just_before(now)).is_ok(), "{limit:?}");
+        assert!(limiter.check_at("key", 1, early).is_ok(), "{limit:?}");
+        assert!(limiter.check_at("key", 1, early).is_err(), "{limit:?}");
         assert!(limiter.check_at("key", 1, now).is_err(), "{limit:?}");
     }
 }
@@ -129,9 +129,10 @@ fn denial_names_the_limiter_and_the_time_but_no_key() {
     assert_eq!(denied.to_string(), "rate limit 'per-user' is used up: try again in 7.500 s");
     assert!(denied.source().is_none());
     assert!(!format!("{denied:?} {limiter:?}").contains("secret"));
-    fn is_portable<T: Send + Sync + 'static>() {}
     is_portable::<(Denied, Granted, Limiter, Limit)>();
 }
+
+fn is_portable<T: Send + Sync + 'static>() {}
 
 #[test]
 fn only_a_window_allocates_for_a_key() {

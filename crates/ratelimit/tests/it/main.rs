@@ -18,7 +18,7 @@ mod threads;
 #[cfg(feature = "tower")]
 mod tower;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use underpin_ratelimit::Limit;
 
@@ -28,6 +28,10 @@ const fn secs(seconds: u64) -> Duration {
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+fn just_before(time: Instant) -> Instant {
+    time.checked_sub(Duration::from_nanos(1)).expect("the machine is up for longer")
 }
 
 /// 3 in an hour, by each algorithm.

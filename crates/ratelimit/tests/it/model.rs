@@ -86,7 +86,8 @@ impl Model {
             }
             Kind::Fixed => {
                 let first = (now / self.time).max(self.window);
-                let number = (first..).find(|number| self.in_window(*number) + need <= most);
+                let mut windows = first..=self.window + 1 + now / self.time;
+                let number = windows.find(|number| self.in_window(*number) + need <= most);
                 now.max(number.expect("there is room in the end") * self.time)
             }
             Kind::TwoWindows => {
