@@ -10,7 +10,7 @@ mod silent {
     use crate::{algorithm::nanos::Nanos, outcome::Denied};
 
     #[derive(Default)]
-    pub(crate) struct Log;
+    pub(crate) struct Log(());
 
     impl Log {
         #[expect(clippy::unused_self, reason = "as the one that logs")]
