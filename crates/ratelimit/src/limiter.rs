@@ -212,7 +212,7 @@ impl Limiter {
         }
     }
 
-    /// Forgets what was counted for a key.
+    /// Forgets what was counted for a key. What was granted before is not to be given back after that: it would count as given back of what comes later.
     pub fn reset<K: Hash + ?Sized>(&self, key: &K) {
         self.shared.keys.forget(self.hash(key));
     }

@@ -42,10 +42,7 @@ mod sampled {
             if !tracing::enabled!(target: "ratelimit", tracing::Level::DEBUG) {
                 return;
             }
-            let next = self.next.load(Ordering::Relaxed);
-            let then = now.saturating_add(INTERVAL);
-            let (order, next) = (Ordering::Relaxed, (next, now >= next));
-            if !next.1 || self.next.compare_exchange(next.0, then, order, order).is_err() {
+            if !self.is_due(now) {
                 self.left_out.fetch_add(1, Ordering::Relaxed);
                 return;
             }
@@ -58,6 +55,13 @@ mod sampled {
                 left_out = self.left_out.swap(0, Ordering::Relaxed),
                 "rate limit denied"
             );
+        }
+
+        /// For one of those that ask at once.
+        fn is_due(&self, now: Nanos) -> bool {
+            let next = self.next.load(Ordering::Relaxed);
+            let (order, then) = (Ordering::Relaxed, now.saturating_add(INTERVAL));
+            now >= next && self.next.compare_exchange(next, then, order, order).is_ok()
         }
     }
 

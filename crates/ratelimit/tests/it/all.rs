@@ -58,6 +58,20 @@ fn one_key_twice_is_charged_twice_or_not_at_all() {
 }
 
 #[test]
+fn full_table_denies_without_a_charge_elsewhere() {
+    for limit in three_an_hour() {
+        let few = Limiter::builder(limit).name("few").keys(1).build();
+        while few.keys_in_use() < 256 {
+            few.check(&few.keys_in_use()).expect("there is room");
+        }
+        let other = Limiter::new(limit);
+        let denied = check_all([other.of("key"), few.of("key")]).expect_err("it is full");
+        assert_eq!((&*denied.name, denied.why), ("few", Why::Full));
+        assert_eq!(other.remaining("key"), 3, "{limit:?}");
+    }
+}
+
+#[test]
 fn none_at_all_are_granted() {
     assert!(check_all([]).is_ok_and(|granted| granted.is_empty()));
 }
