@@ -114,12 +114,12 @@ impl Retry {
     /// # Cancel safety
     ///
     /// Dropping it drops the attempt, starts no other, and gives an unused retry back to the budget.
-    pub fn run<O, F, T, E>(&self, operation: O) -> Run<O, F, fn(&E) -> bool>
+    pub fn run<O, F, T, E>(&self, operation: O) -> Run<O, F, fn(&E) -> bool, fn(&E, Duration)>
     where
         O: FnMut(Attempt) -> F,
         F: Future<Output = Result<T, E>>,
     {
-        Run::new(self.clone(), operation, |_| true)
+        Run::new(self.clone(), operation, |_| true, |_, _| {})
     }
 
     pub(crate) fn begin(&self) -> Session {
