@@ -1,0 +1,34 @@
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod body_of;
+mod builder;
+mod circuit;
+mod client;
+mod disposition;
+mod error;
+mod hosts;
+mod observe;
+mod operation;
+mod random;
+mod redact;
+mod redirect;
+mod request;
+mod response;
+mod resume;
+mod retry_after;
+
+pub use reqwest;
+pub use underpin_retry::{Budget, Jitter, Retry};
+
+pub use crate::{
+    body::Body,
+    body_of::BodyOf,
+    builder::Builder,
+    client::Client,
+    disposition::Disposition,
+    error::{Error, Kind, Result},
+    request::Request,
+    response::Response,
+};

@@ -1,0 +1,35 @@
+//! Behaviour, against servers on this machine that misbehave as they are told.
+
+#[cfg(feature = "breaker")]
+mod breaker;
+mod deadlines;
+mod dispositions;
+mod idempotency;
+mod retries;
+mod server;
+
+use std::time::Duration;
+
+use underpin_httpx::{Builder, Client, Retry, reqwest};
+
+use crate::server::Server;
+
+/// A client of this server that loses no time between attempts.
+fn builder(server: &Server) -> Builder {
+    Client::builder()
+        .base_url(server.url())
+        .retry(Retry::exponential(millis(1)..=millis(4)))
+        .configure(reqwest::ClientBuilder::no_proxy)
+}
+
+fn client(server: &Server) -> Client {
+    builder(server).build().expect("a client")
+}
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
