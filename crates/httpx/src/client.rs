@@ -88,9 +88,8 @@ impl Client {
     pub fn request(&self, method: Method, url: impl AsRef<str>) -> Request {
         let request = self.resolve(url.as_ref()).and_then(|url| {
             // It is reqwest that knows what becomes of `user:password@`.
-            self.shared.http.request(method.clone(), url.clone()).build().map_err(|error| {
-                Error::request("the URL is invalid").about(&method, &url).because_of(error)
-            })
+            let built = self.shared.http.request(method, url).build();
+            built.map_err(|error| Error::request("the URL is invalid").because_of(error))
         });
         Request::new(self.shared.clone(), request, Body::default())
     }
@@ -131,6 +130,10 @@ impl Client {
             Some(timeout) => request.attempt_timeout(timeout).send().await,
             None => request.send().await,
         }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// The client below, for what this one does not do. Requests that it sends itself have no deadline, no retries and no breaker.

@@ -1,6 +1,6 @@
 //! What an attempt that did not succeed has done: the one table that says what may be tried again.
 
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, fmt, io, time::Duration};
 
 use reqwest::StatusCode;
 
@@ -28,14 +28,28 @@ pub enum Disposition {
 /// What matters about a request and its attempt, beside the answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Facts {
-    /// Its method is idempotent, or it has an `Idempotency-Key`.
-    pub(crate) is_repeatable: bool,
-    /// It has an `Idempotency-Key`.
-    pub(crate) has_key: bool,
+    pub(crate) repeat: Repeat,
     /// It is not the first attempt.
     pub(crate) is_repeated: bool,
     /// A redirect was followed: whoever sent that has seen the request.
     pub(crate) was_redirected: bool,
+}
+
+/// Whether a request may happen twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Repeat {
+    #[default]
+    Never,
+    /// Its method is idempotent.
+    Idempotent,
+    /// It has an `Idempotency-Key`.
+    WithKey,
+}
+
+impl Facts {
+    pub(crate) fn is_repeatable(self) -> bool {
+        self.repeat != Repeat::Never
+    }
 }
 
 impl Disposition {
@@ -50,7 +64,7 @@ impl Disposition {
             503 if after.is_some() => Disposition::Refused { after },
             408 | 500 | 502 | 503 | 504 => Disposition::Unknown,
             // The attempt before is still being processed. Without one before, it is a conflict like any other.
-            409 if facts.has_key && facts.is_repeated => Disposition::Unknown,
+            409 if facts.repeat == Repeat::WithKey && facts.is_repeated => Disposition::Unknown,
             ..400 => Disposition::Success,
             _ => Disposition::Final,
         };
@@ -70,7 +84,7 @@ impl Disposition {
     fn seen_from(self, facts: Facts) -> Disposition {
         match self {
             Disposition::NotSent | Disposition::Refused { .. }
-                if facts.was_redirected && !facts.is_repeatable =>
+                if facts.was_redirected && !facts.is_repeatable() =>
             {
                 Disposition::Unknown
             }
@@ -85,6 +99,18 @@ impl Disposition {
             Disposition::Unknown => is_repeatable,
             Disposition::Success | Disposition::Final => false,
         }
+    }
+}
+
+impl fmt::Display for Disposition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Disposition::Success => "success",
+            Disposition::NotSent => "not sent",
+            Disposition::Refused { .. } => "refused",
+            Disposition::Unknown => "unknown",
+            Disposition::Final => "final",
+        })
     }
 }
 
@@ -281,18 +307,18 @@ mod tests {
         assert_eq!(Disposition::of_cause(Cause::Connect, post), Unknown);
         assert_eq!(Disposition::of_cause(Cause::Unprocessed, post), Unknown);
 
-        let get = Facts { is_repeatable: true, ..post };
+        let get = Facts { repeat: Repeat::Idempotent, ..post };
         assert_eq!(of_status(429, AFTER, get), Refused { after: AFTER });
         assert_eq!(Disposition::of_cause(Cause::Connect, get), NotSent);
     }
 
     #[test]
     fn a_conflict_is_in_progress_only_after_an_attempt_with_the_key() {
-        let first = Facts { is_repeatable: true, has_key: true, ..Facts::default() };
+        let first = Facts { repeat: Repeat::WithKey, ..Facts::default() };
         assert_eq!(of_status(409, None, first), Final);
         assert_eq!(of_status(409, None, Facts { is_repeated: true, ..first }), Unknown);
         assert_eq!(of_status(422, None, Facts { is_repeated: true, ..first }), Final);
-        let put = Facts { is_repeatable: true, is_repeated: true, ..Facts::default() };
+        let put = Facts { repeat: Repeat::Idempotent, is_repeated: true, ..Facts::default() };
         assert_eq!(of_status(409, None, put), Final);
     }
 }

@@ -87,6 +87,16 @@ impl Hosts {
         host
     }
 
+    /// Where their breakers come from.
+    pub(crate) fn circuits(&self) -> &Circuits {
+        &self.circuits
+    }
+
+    /// How many retries a new host may have at once.
+    pub(crate) fn stock(&self) -> u64 {
+        (self.budget)().balance()
+    }
+
     #[cfg(test)]
     fn len(&self) -> usize {
         self.by_name.read().unwrap_or_else(PoisonError::into_inner).len()

@@ -6,6 +6,7 @@ mod body_of;
 mod builder;
 mod circuit;
 mod client;
+mod describe;
 mod disposition;
 mod error;
 mod hosts;

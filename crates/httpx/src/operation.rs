@@ -12,10 +12,10 @@ use crate::{
     body::Body,
     circuit::{Outcome, Permit},
     client::Shared,
-    disposition::{Cause, Disposition, Facts},
+    disposition::{Cause, Disposition, Facts, Repeat},
     error::{Error, Kind, Limit, Result, What, is_exhausted},
     hosts::Host,
-    observe,
+    observe, random,
     redirect::Following,
     request::IDEMPOTENCY_KEY,
     response::{Limits, Response},
@@ -64,8 +64,12 @@ impl Operation {
     ) -> Operation {
         let host = shared.hosts.of(request.url());
         let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
-        let is_repeatable = has_key || request.method().is_idempotent();
-        let facts = Facts { is_repeatable, has_key, ..Facts::default() };
+        let repeat = match request.method().is_idempotent() {
+            _ if has_key => Repeat::WithKey,
+            true => Repeat::Idempotent,
+            false => Repeat::Never,
+        };
+        let facts = Facts { repeat, ..Facts::default() };
         let began = Instant::now();
         let deadline = after(began, plan.deadline);
         Operation { shared, host, request, body, plan, facts, began, deadline }
@@ -100,14 +104,11 @@ impl Operation {
             .run(|attempt| {
                 let broken = broken.take();
                 async move {
-                    match broken {
-                        Some(error) => Err(Failure::Error(error)),
-                        None => {
-                            let number = attempt.number();
-                            let sent = self.attempt(number, Some(resume));
-                            observe::attempt(self, number, sent).await
-                        }
+                    if let Some(broken) = broken {
+                        return Err(Failure::Error(broken));
                     }
+                    let number = attempt.number();
+                    observe::attempt(self, number, self.attempt(number, Some(resume))).await
                 }
             })
             .when(|failure| self.verdict(failure))
@@ -136,13 +137,10 @@ impl Operation {
         let limits = self.limits(ends);
         let sending = Following::new(self.shared.http.execute(request));
         let facts = Facts { is_repeated: number > 1, ..self.facts };
-        let (sent, was_redirected) = match timeout_at(limits.ends, sending).await {
-            Ok(sent) => sent,
-            Err(_) => {
-                permit.record(Outcome::Failure);
-                let unknown = Disposition::Unknown;
-                return Err(Failure::Error(self.timed_out(limits.limit, limits.time, unknown)));
-            }
+        let Ok((sent, was_redirected)) = timeout_at(limits.ends, sending).await else {
+            permit.record(Outcome::Failure);
+            let unknown = Disposition::Unknown;
+            return Err(Failure::Error(self.timed_out(limits.limit, limits.time, unknown)));
         };
         let facts = Facts { was_redirected, ..facts };
         let response = match sent {
@@ -161,12 +159,14 @@ impl Operation {
         loop {
             let now = Instant::now();
             let Some(left) = self.host.paused(now) else { break };
-            let until = after(now, left);
-            if until >= self.deadline {
+            let room = self.deadline.saturating_duration_since(now);
+            if left >= room {
                 let paused = Error::new(Kind::Paused, Disposition::NotSent, What::Paused(left));
                 return Err(self.about(paused).with_retry_after(Some(left)));
             }
-            sleep_until(until).await;
+            // Not all who wait come back at once.
+            let spread = (left / 10).min((room - left) / 2);
+            sleep_until(now + left + random::up_to(spread)).await;
         }
         if Instant::now() >= self.deadline {
             let unsent = Disposition::NotSent;
@@ -204,14 +204,14 @@ impl Operation {
         if let Some(told) = told.filter(|_| asks_for_pause && self.shared.settings.does_pause) {
             // Behind a redirect, it is another host that asks for it.
             self.shared.hosts.of(response.url()).pause(Instant::now(), told);
+            observe::paused(response.url(), told);
         }
         let outcome = Outcome::of_status(status, disposition);
         if outcome != Outcome::Success || status.is_client_error() {
             permit.record(outcome);
         }
         let mut response = Response::new(response, self, permit, limits, disposition, told, number);
-        observe::answered(&response);
-        if self.plan.may_retry && disposition.allows_retry(facts.is_repeatable) {
+        if self.plan.may_retry && disposition.allows_retry(facts.is_repeatable()) {
             response.read_ahead().await;
             return Err(Failure::Answered(Box::new(response)));
         }
@@ -252,7 +252,7 @@ impl Operation {
         let disposition = failure.disposition();
         let may_retry = self.plan.may_retry
             && failure.is_of_an_attempt()
-            && disposition.allows_retry(self.facts.is_repeatable)
+            && disposition.allows_retry(self.facts.is_repeatable())
             && self.body.is_left()
             // It would be rejected, and cost a retry of the budget.
             && !self.host.circuit.is_open();
@@ -268,10 +268,10 @@ impl Operation {
             Ok(response) => return Ok(response),
             Err(gave_up) => gave_up,
         };
-        let why = Some(why);
-        if is_exhausted(why) {
+        if is_exhausted(Some(why)) {
             observe::gave_up(self, attempts, why);
         }
+        let why = Some(why);
         match last {
             Failure::Answered(mut response) => {
                 response.give_up(why);
@@ -311,6 +311,11 @@ impl Operation {
 
     pub(crate) fn request(&self) -> &reqwest::Request {
         &self.request
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn max_retries(&self) -> usize {
+        self.shared.settings.retry.delays(0).size_hint().0
     }
 
     pub(crate) fn began(&self) -> Instant {

@@ -33,7 +33,7 @@ pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 #[must_use = "a request is not sent before `send`, `json`, `text`, `bytes` or `download_to`"]
 pub struct Request {
     shared: Arc<Shared>,
-    request: Result<reqwest::Request>,
+    inner: Result<reqwest::Request>,
     body: Body,
     deadline: Duration,
     attempt_timeout: Duration,
@@ -52,7 +52,7 @@ impl Request {
             (shared.settings.deadline, shared.settings.attempt_timeout);
         Request {
             shared,
-            request,
+            inner: request,
             body,
             deadline,
             attempt_timeout,
@@ -64,10 +64,10 @@ impl Request {
 
     /// Changes it, unless it is wrong already.
     fn with(mut self, change: impl FnOnce(&mut reqwest::Request) -> Result<()>) -> Request {
-        if let Ok(request) = &mut self.request
+        if let Ok(request) = &mut self.inner
             && let Err(error) = change(request)
         {
-            self.request = Err(error.about(request.method(), request.url()));
+            self.inner = Err(error.about(request.method(), request.url()));
         }
         self
     }
@@ -117,7 +117,7 @@ impl Request {
     }
 
     /// Adds pairs to the query: a struct, a map or a slice of pairs.
-    pub fn query(self, pairs: &(impl Serialize + ?Sized)) -> Request {
+    pub fn query<T: Serialize + ?Sized>(self, pairs: &T) -> Request {
         self.with(|request| {
             let url = request.url_mut();
             let mut query = url.query_pairs_mut();
@@ -138,7 +138,7 @@ impl Request {
     }
 
     /// Sets the body to this as JSON, with its `Content-Type` where there is none.
-    pub fn body_json(self, value: &(impl Serialize + ?Sized)) -> Request {
+    pub fn body_json<T: Serialize + ?Sized>(self, value: &T) -> Request {
         self.encoded("application/json", || {
             serde_json::to_vec(value).map_err(|error| {
                 Error::request("the body cannot be written as JSON").because(error)
@@ -147,7 +147,7 @@ impl Request {
     }
 
     /// Sets the body to these pairs as a form, with its `Content-Type` where there is none.
-    pub fn form(self, pairs: &(impl Serialize + ?Sized)) -> Request {
+    pub fn form<T: Serialize + ?Sized>(self, pairs: &T) -> Request {
         self.encoded("application/x-www-form-urlencoded", || {
             let text = serde_urlencoded::to_string(pairs);
             text.map(String::into_bytes).map_err(|error| {
@@ -193,10 +193,7 @@ impl Request {
     /// Says that the server knows `Idempotency-Key`: adds a new one, the same for all attempts of this request, so that it is safe to repeat. A key
     /// that is there already is kept.
     pub fn idempotent(self) -> Request {
-        if self
-            .request
-            .as_ref()
-            .is_ok_and(|request| request.headers().contains_key(IDEMPOTENCY_KEY))
+        if self.inner.as_ref().is_ok_and(|request| request.headers().contains_key(IDEMPOTENCY_KEY))
         {
             return self;
         }
@@ -318,7 +315,7 @@ impl Request {
     }
 
     async fn run(self, reads_whole: bool) -> Result<Response> {
-        let request = self.request?;
+        let request = self.inner?;
         let plan = Plan {
             deadline: self.deadline,
             attempt_timeout: self.attempt_timeout,
@@ -347,7 +344,7 @@ where
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (method, url) = match &self.request {
+        let (method, url) = match &self.inner {
             Ok(request) => {
                 (Some(request.method()), Some(crate::redact::Redacted(request.url()).to_string()))
             }
@@ -356,7 +353,7 @@ impl fmt::Debug for Request {
         f.debug_struct("Request")
             .field("method", &method)
             .field("url", &url)
-            .field("error", &self.request.as_ref().err())
+            .field("error", &self.inner.as_ref().err())
             .field("body", &self.body)
             .finish_non_exhaustive()
     }

@@ -37,7 +37,7 @@ const EXCERPT_TIME: Duration = Duration::from_millis(500);
 /// Dropped before its body was asked for, it counts as a success for the circuit breaker, if its status is one. Dropped in the middle of the body, it
 /// counts as nothing.
 pub struct Response {
-    response: reqwest::Response,
+    inner: reqwest::Response,
     /// Read, and not given out yet.
     ahead: Bytes,
     /// What broke while it was read ahead.
@@ -82,7 +82,7 @@ impl Response {
         attempts: u32,
     ) -> Response {
         Response {
-            response,
+            inner: response,
             ahead: Bytes::new(),
             broken: None,
             reading: Reading { permit, is_begun: false, is_at_end: false },
@@ -110,27 +110,27 @@ impl Response {
 
     /// Its status.
     pub fn status(&self) -> StatusCode {
-        self.response.status()
+        self.inner.status()
     }
 
     /// The version of HTTP.
     pub fn version(&self) -> Version {
-        self.response.version()
+        self.inner.version()
     }
 
     /// Its headers.
     pub fn headers(&self) -> &HeaderMap {
-        self.response.headers()
+        self.inner.headers()
     }
 
     /// Where it came from, after redirects. It may contain secrets.
     pub fn url(&self) -> &Url {
-        self.response.url()
+        self.inner.url()
     }
 
     /// How long the body is, if that is known: after decompression.
     pub fn content_length(&self) -> Option<u64> {
-        self.response.content_length()
+        self.inner.content_length()
     }
 
     /// How often the request was sent.
@@ -193,9 +193,9 @@ impl Response {
         self.broken = None;
         let next = next?;
         self.attempts = attempts + next.attempts - 1;
-        self.response = next.response;
+        self.inner = next.inner;
         (self.ahead, self.reading, self.limits) = (next.ahead, next.reading, next.limits);
-        if resume.is_complete(self.status()) {
+        if Resume::is_complete(self.status()) {
             self.reading.end();
         }
         self.resume = Some(resume);
@@ -224,7 +224,7 @@ impl Response {
             Some((until, read)) if until < ends => (until, Limit::Read, read),
             _ => (ends, limit, time),
         };
-        let received = timeout_at(until, self.response.chunk()).await;
+        let received = timeout_at(until, self.inner.chunk()).await;
         let error = match received {
             Ok(Ok(Some(piece))) => return Ok(Some(piece)),
             Ok(Ok(None)) => {
@@ -236,7 +236,7 @@ impl Response {
                 self.error(Kind::Body, Disposition::Unknown, broke).because_of(error)
             }
             Err(_) => {
-                observe::timeout(self.response.url(), time);
+                observe::timeout(self.inner.url(), time);
                 self.error(Kind::Timeout, Disposition::Unknown, What::TimedOut(limit, time))
             }
         };

@@ -88,7 +88,7 @@ impl Resume {
     }
 
     /// Whether the server says that nothing is missing.
-    pub(crate) fn is_complete(&self, status: StatusCode) -> bool {
+    pub(crate) fn is_complete(status: StatusCode) -> bool {
         status == StatusCode::RANGE_NOT_SATISFIABLE
     }
 }

@@ -5,8 +5,11 @@ mod breaker;
 mod deadlines;
 mod dispositions;
 mod idempotency;
+mod redirects;
+mod requests;
 mod retries;
 mod server;
+mod throttling;
 
 use std::time::Duration;
 
