@@ -4,9 +4,12 @@
 mod breaker;
 mod deadlines;
 mod dispositions;
+mod errors;
 mod idempotency;
 mod redirects;
 mod requests;
+mod responses;
+mod resume;
 mod retries;
 mod server;
 mod throttling;
