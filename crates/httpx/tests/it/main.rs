@@ -5,6 +5,8 @@ mod breaker;
 mod deadlines;
 mod dispositions;
 mod errors;
+#[cfg(feature = "http2")]
+mod http2;
 mod idempotency;
 mod redirects;
 mod requests;
@@ -12,7 +14,11 @@ mod responses;
 mod resume;
 mod retries;
 mod server;
+#[cfg(feature = "tracing")]
+mod telemetry;
 mod throttling;
+#[cfg(feature = "rustls")]
+mod tls;
 
 use std::time::Duration;
 
