@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use reqwest::header::HeaderMap;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use underpin_retry::{GaveUp, Retry, Verdict};
 
@@ -224,12 +225,12 @@ impl Operation {
         Ok(response)
     }
 
-    /// The request for one attempt. What it shares with the others is shared, and a URL is one allocation.
+    /// The request for one attempt: an allocation for the URL, and two for the headers.
     fn copy(&self, resume: Option<&Resume>) -> Result<reqwest::Request> {
         let of = &self.request;
         let mut copy = reqwest::Request::new(of.method().clone(), of.url().clone());
         *copy.version_mut() = of.version();
-        of.headers().clone_into(copy.headers_mut());
+        copy_headers(of.headers(), copy.headers_mut());
         if let Some(resume) = resume {
             copy.headers_mut().extend(resume.headers());
         }
@@ -341,4 +342,15 @@ impl Failure {
 pub(crate) fn after(now: Instant, time: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     now.checked_add(time.min(CENTURY)).unwrap_or(now)
+}
+
+/// A clone has no room for the headers that reqwest adds, and would grow at once.
+fn copy_headers(from: &HeaderMap, to: &mut HeaderMap) {
+    if from.is_empty() {
+        return;
+    }
+    to.reserve(from.len() + 2);
+    for (name, value) in from {
+        to.append(name.clone(), value.clone());
+    }
 }

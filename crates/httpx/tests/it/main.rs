@@ -2,6 +2,7 @@
 
 #[cfg(feature = "breaker")]
 mod breaker;
+mod cost;
 mod deadlines;
 mod dispositions;
 mod errors;
