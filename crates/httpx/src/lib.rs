@@ -2,7 +2,6 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
-mod body_of;
 mod builder;
 mod circuit;
 mod client;
@@ -17,6 +16,7 @@ mod redact;
 mod redirect;
 mod request;
 mod response;
+mod response_body;
 mod resume;
 mod retry_after;
 
@@ -25,11 +25,11 @@ pub use underpin_retry::{Budget, Jitter, Retry};
 
 pub use crate::{
     body::Body,
-    body_of::BodyOf,
     builder::Builder,
     client::Client,
     disposition::Disposition,
     error::{Error, Kind, Result},
     request::Request,
     response::Response,
+    response_body::ResponseBody,
 };

@@ -161,12 +161,12 @@ impl Operation {
             let now = Instant::now();
             let Some(left) = self.host.paused(now) else { break };
             let room = self.deadline.saturating_duration_since(now);
-            if left >= room {
+            let Some(spare) = room.checked_sub(left).filter(|spare| !spare.is_zero()) else {
                 let paused = Error::new(Kind::Paused, Disposition::NotSent, What::Paused(left));
                 return Err(self.about(paused).with_retry_after(Some(left)));
-            }
+            };
             // Not all who wait come back at once.
-            let spread = (left / 10).min((room - left) / 2);
+            let spread = (left / 10).min(spare / 2);
             sleep_until(now + left + random::up_to(spread)).await;
         }
         if Instant::now() >= self.deadline {

@@ -12,13 +12,13 @@ use tokio::{
 use underpin_retry::Why;
 
 use crate::{
-    body_of::BodyOf,
     circuit::{Outcome, Permit},
     disposition::Disposition,
     error::{Error, Kind, Limit, Result, What, is_exhausted},
     observe,
     operation::{Operation, after},
     redact::Redacted,
+    response_body::ResponseBody,
     resume::Resume,
 };
 
@@ -320,8 +320,9 @@ impl Response {
     ///
     /// As [`bytes`](Response::bytes).
     pub async fn text(self) -> Result<String> {
-        let bytes = self.bytes().await?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        let bytes = self.bytes().await?.into();
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
     /// The body as JSON.
@@ -374,8 +375,8 @@ impl Response {
 
     /// The body as an [`http_body::Body`], for a server that passes it on, or for a stream with `http_body_util::BodyDataStream`. It keeps its
     /// limits.
-    pub fn into_body(self) -> BodyOf {
-        BodyOf::new(self)
+    pub fn into_body(self) -> ResponseBody {
+        ResponseBody::new(self)
     }
 
     pub(crate) fn error(&self, kind: Kind, disposition: Disposition, what: What) -> Error {

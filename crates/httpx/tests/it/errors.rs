@@ -1,6 +1,6 @@
 //! What an operator reads, and what nobody reads.
 
-use std::error::Error as _;
+use std::{error::Error as _, fmt::Write as _};
 
 use underpin_httpx::Error;
 
@@ -16,7 +16,7 @@ fn all(error: &Error) -> String {
     let mut text = format!("{error} {error:?} {error:#?} {:?}", error.url());
     let mut source = error.source();
     while let Some(error) = source {
-        text += &format!(" {error} {error:?}");
+        let _ = write!(text, " {error} {error:?}");
         source = error.source();
     }
     text

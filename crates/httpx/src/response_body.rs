@@ -18,7 +18,7 @@ use crate::{
 type Next = Pin<Box<dyn Future<Output = (Response, Result<Option<Bytes>>)> + Send>>;
 
 /// The body of a [`Response`]: [`Response::into_body`].
-pub struct BodyOf(State);
+pub struct ResponseBody(State);
 
 enum State {
     Between(Box<Response>),
@@ -26,13 +26,13 @@ enum State {
     Ended,
 }
 
-impl BodyOf {
-    pub(crate) fn new(response: Response) -> BodyOf {
-        BodyOf(State::Between(Box::new(response)))
+impl ResponseBody {
+    pub(crate) fn new(response: Response) -> ResponseBody {
+        ResponseBody(State::Between(Box::new(response)))
     }
 }
 
-impl Body for BodyOf {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -62,8 +62,8 @@ impl Body for BodyOf {
     }
 }
 
-impl fmt::Debug for BodyOf {
+impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BodyOf").finish_non_exhaustive()
+        f.debug_struct("ResponseBody").finish_non_exhaustive()
     }
 }
