@@ -7,7 +7,9 @@ use std::{
 };
 
 use tokio::runtime::{Builder, Runtime};
-use underpin_httpx::{Client, reqwest};
+use underpin_httpx::Client;
+
+use crate::local;
 
 /// Answers on one connection, from another thread, so that only the client is counted here.
 fn server() -> String {
@@ -41,8 +43,7 @@ fn allocations<F: Future>(runtime: &Runtime, request: impl Fn() -> F) -> u64 {
 fn a_request_that_succeeds_at_once_takes_three_allocations_more_than_reqwest() {
     let url = server();
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let http =
-        Client::builder().configure(reqwest::ClientBuilder::no_proxy).build().expect("a client");
+    let http = Client::builder().configure(local).build().expect("a client");
     // The same client below, with one connection for both.
     let bare = http.inner();
     let below = allocations(&runtime, || async {

@@ -1,10 +1,10 @@
 //! What real failures are taken for.
 
 use tokio::net::TcpListener;
-use underpin_httpx::{Client, Disposition, Kind, Retry, reqwest};
+use underpin_httpx::{Client, Disposition, Kind, Retry};
 
 use crate::{
-    builder, client, millis,
+    builder, client, local, millis,
     server::{Server, Step, broken, raw, status},
 };
 
@@ -18,7 +18,7 @@ async fn a_refused_connection_was_not_sent_and_a_post_tries_again() {
     let url = closed_port().await;
     let http = Client::builder()
         .retry(Retry::fixed(millis(1)))
-        .configure(reqwest::ClientBuilder::no_proxy)
+        .configure(local)
         .build()
         .expect("a client");
     let error = http.post(url).body("1 EUR").send().await.expect_err("nobody listens");
@@ -31,7 +31,7 @@ async fn a_refused_connection_was_not_sent_and_a_post_tries_again() {
 async fn a_name_that_is_unknown_was_not_sent() {
     let http = Client::builder()
         .retry(Retry::fixed(millis(1)))
-        .configure(reqwest::ClientBuilder::no_proxy)
+        .configure(local)
         .build()
         .expect("a client");
     let error = http.post("http://no-such-host.invalid/").send().await.expect_err("no such host");

@@ -14,7 +14,7 @@ use tokio::{
 };
 use underpin_httpx::{Client, Disposition, Kind, Retry, reqwest};
 
-use crate::{millis, secs};
+use crate::{local, millis, secs};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -153,7 +153,7 @@ async fn goaway(stream: &mut TcpStream, last: u32, code: u32) -> io::Result<()> 
 fn client() -> Client {
     Client::builder()
         .retry(Retry::fixed(millis(1)))
-        .configure(|http| http.no_proxy().http2_prior_knowledge())
+        .configure(|http| local(http).http2_prior_knowledge())
         .build()
         .expect("a client")
 }

@@ -1,6 +1,6 @@
 //! How a request is made.
 
-use underpin_httpx::{Client, Kind, Retry, reqwest::header::HeaderMap};
+use underpin_httpx::{Client, Kind, reqwest::header::HeaderMap};
 
 use crate::{
     builder, client,
@@ -95,7 +95,6 @@ async fn the_effective_stack_is_described() {
     let server = Server::new(|_| vec![Step::Close]).await;
     let http = Client::builder()
         .base_url(format!("http://me:secret@{}/v1?key=secret", server.address))
-        .retry(Retry::exponential(crate::secs(1)..=crate::secs(10)))
         .build()
         .expect("a client");
     let text = http.describe();
