@@ -1,6 +1,12 @@
 //! With a circuit breaker.
 
-use std::sync::Arc;
+use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Instant,
+};
 
 use underpin_breaker::{Breaker, Breakers, State};
 use underpin_httpx::{Budget, Kind};
@@ -136,6 +142,26 @@ async fn a_cancelled_request_is_neutral() {
         assert!(request.await.expect_err("aborted").is_cancelled());
     }
     assert_eq!((breaker.state(), breaker.snapshot().failures), (State::Closed, 0));
+}
+
+#[tokio::test]
+async fn a_request_that_waits_holds_no_probe() {
+    let server = Server::script(vec![answer(429, "retry-after: 1\r\n", "")]).await;
+    let breaker = Breaker::builder("payments").open(secs(0)).successes(1).build();
+    let http = builder(&server).breaker(breaker.clone()).build().expect("a client");
+    http.get("a").no_retry().send().await.expect("a response");
+    for _ in 0..5 {
+        breaker.try_acquire().expect("it is closed").failure();
+    }
+    let mut request = pin!(http.get("b").send());
+    let is_waiting = poll_fn(|cx| Poll::Ready(request.as_mut().poll(cx).is_pending())).await;
+    assert!(is_waiting && server.count() == 1);
+    let later = Instant::now() + secs(1);
+    let probe = breaker.try_acquire_at(later).expect("nobody holds the only place");
+    assert!(probe.is_probe());
+    drop(probe);
+    request.await.expect("a response");
+    assert_eq!((breaker.state(), server.count()), (State::Closed, 2));
 }
 
 #[tokio::test]

@@ -1,8 +1,11 @@
 //! Limits of time.
 
-use std::time::Instant;
+use std::{net::SocketAddr, time::Instant};
 
-use tokio::net::TcpListener;
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::timeout,
+};
 use underpin_httpx::{Disposition, Kind, Retry};
 
 use crate::{
@@ -118,21 +121,39 @@ async fn a_wait_that_the_server_asks_for_is_never_shortened() {
     assert_eq!(error.retry_after(), Some(secs(30)));
 }
 
-#[tokio::test]
-async fn connecting_has_a_limit_of_its_own_and_has_sent_nothing() {
-    // Nobody accepts, and the backlog is full after a few.
-    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+/// An address where connections are neither accepted nor refused, as long as these live.
+async fn full() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
+    let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
-    let listener: TcpListener = socket.listen(1).expect("a listener");
+    let listener = socket.listen(1).expect("a listener");
     let address = listener.local_addr().expect("an address");
     let mut waiting = Vec::new();
-    for _ in 0..8 {
-        let connect = tokio::net::TcpStream::connect(address);
-        match tokio::time::timeout(millis(50), connect).await {
-            Ok(stream) => waiting.push(stream.expect("a connection")),
-            Err(_) => break,
-        }
+    // Nobody accepts, and the backlog is full after a few.
+    while let Ok(stream) = timeout(millis(100), TcpStream::connect(address)).await {
+        waiting.push(stream.expect("a connection"));
     }
+    (address, (listener, waiting))
+}
+
+#[tokio::test]
+async fn several_addresses_share_the_time_to_connect() {
+    let (address, _full) = full().await;
+    let server = Server::new(|_| status(200)).await;
+    let http = builder(&server)
+        .connect_timeout(millis(400))
+        .configure(|http| http.resolve_to_addrs("slow.example", &[address, address, address]))
+        .build()
+        .expect("a client");
+    let began = Instant::now();
+    let url = format!("http://slow.example:{}/", address.port());
+    let error = http.get(url).no_retry().send().await.expect_err("no connection");
+    assert!(error.is_connect() && error.is_timeout());
+    assert!(began.elapsed() >= millis(350) && began.elapsed() < millis(750), "{began:?}");
+}
+
+#[tokio::test]
+async fn connecting_has_a_limit_of_its_own_and_has_sent_nothing() {
+    let (address, _full) = full().await;
     let server = Server::new(|_| status(200)).await;
     let http = builder(&server).connect_timeout(millis(50)).build().expect("a client");
     let error = http.post(format!("http://{address}/")).send().await.expect_err("no connection");
