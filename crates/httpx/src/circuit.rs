@@ -126,7 +126,10 @@ mod without {
     use super::Outcome;
 
     #[derive(Debug, Default)]
-    pub(crate) struct Circuits;
+    pub(crate) enum Circuits {
+        #[default]
+        None,
+    }
 
     #[derive(Debug)]
     pub(crate) struct Circuit;
@@ -134,7 +137,7 @@ mod without {
     #[derive(Debug)]
     pub(crate) struct Permit;
 
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with the feature")]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
     impl Circuits {
         pub(crate) fn of(&self, _: &str) -> Circuit {
             Circuit

@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+mod buffer;
 mod builder;
 mod circuit;
 mod client;
@@ -12,6 +13,7 @@ mod hosts;
 mod observe;
 mod operation;
 mod random;
+mod reading;
 mod redact;
 mod redirect;
 mod request;

@@ -17,9 +17,10 @@ use crate::{
     error::{Error, Kind, Limit, Result, What, is_exhausted},
     hosts::Host,
     observe, random,
+    reading::Limits,
     redirect::Following,
     request::IDEMPOTENCY_KEY,
-    response::{Limits, Response},
+    response::Response,
     resume::Resume,
     retry_after::retry_after,
 };

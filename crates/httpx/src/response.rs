@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::{Method, StatusCode, Url, Version, header::HeaderMap};
 use serde::de::DeserializeOwned;
 use tokio::{
@@ -12,11 +12,13 @@ use tokio::{
 use underpin_retry::Why;
 
 use crate::{
-    circuit::{Outcome, Permit},
+    buffer::Buffer,
+    circuit::Permit,
     disposition::Disposition,
     error::{Error, Kind, Limit, Result, What, is_exhausted},
     observe,
     operation::{Operation, after},
+    reading::{Limits, Reading},
     redact::Redacted,
     response_body::ResponseBody,
     resume::Resume,
@@ -55,22 +57,6 @@ pub struct Response {
     resume: Option<Box<Resume>>,
 }
 
-/// When the body has to be there, and what limit that is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) ends: Instant,
-    pub(crate) limit: Limit,
-    pub(crate) time: Duration,
-    pub(crate) read: Option<Duration>,
-}
-
-/// How the body goes, for the breaker.
-struct Reading {
-    permit: Permit,
-    is_begun: bool,
-    is_at_end: bool,
-}
-
 impl Response {
     pub(crate) fn new(
         response: reqwest::Response,
@@ -85,7 +71,7 @@ impl Response {
             inner: response,
             ahead: Bytes::new(),
             broken: None,
-            reading: Reading { permit, is_begun: false, is_at_end: false },
+            reading: Reading::new(permit),
             limits,
             method: operation.request().method().clone(),
             max_body: operation.shared.settings.max_body,
@@ -385,58 +371,6 @@ impl Response {
             .with_status(self.status())
             .with_retry_after(self.retry_after)
             .after(self.attempts, self.began.elapsed(), self.why)
-    }
-}
-
-impl Reading {
-    fn end(&mut self) {
-        self.is_at_end = true;
-        self.permit.record(Outcome::Success);
-    }
-
-    fn fail(&mut self) {
-        self.is_at_end = true;
-        self.permit.record(Outcome::Failure);
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        if !self.is_begun {
-            self.permit.record(Outcome::Success);
-        }
-    }
-}
-
-/// Pieces, and one allocation only if there are several.
-#[derive(Default)]
-struct Buffer {
-    first: Bytes,
-    all: BytesMut,
-}
-
-impl From<Bytes> for Buffer {
-    fn from(first: Bytes) -> Buffer {
-        Buffer { first, all: BytesMut::new() }
-    }
-}
-
-impl Buffer {
-    fn len(&self) -> usize {
-        self.first.len() + self.all.len()
-    }
-
-    fn push(&mut self, piece: Bytes) {
-        if self.len() == 0 {
-            self.first = piece;
-            return;
-        }
-        self.all.extend_from_slice(&std::mem::take(&mut self.first));
-        self.all.extend_from_slice(&piece);
-    }
-
-    fn into_bytes(self) -> Bytes {
-        if self.all.is_empty() { self.first } else { self.all.freeze() }
     }
 }
 
