@@ -118,3 +118,26 @@ impl fmt::Debug for Schedule {
         }
     }
 }
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Schedule::Fixed(delay) => write!(f, "{delay:?} apart"),
+            Schedule::Exponential { first, longest } => {
+                write!(f, "{first:?} doubling to {longest:?}")
+            }
+            Schedule::Custom(_) => f.write_str("delays of its own"),
+        }
+    }
+}
+
+impl fmt::Display for Jitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Jitter::None => "no jitter",
+            Jitter::Full => "full jitter",
+            Jitter::Equal => "equal jitter",
+            Jitter::Decorrelated => "decorrelated jitter",
+        })
+    }
+}

@@ -1,6 +1,6 @@
 //! The policy.
 
-use std::{future::Future, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{fmt, future::Future, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -114,16 +114,25 @@ impl Retry {
     /// # Cancel safety
     ///
     /// Dropping it drops the attempt, starts no other, and gives an unused retry back to the budget.
-    pub fn run<O, F, T, E>(&self, operation: O) -> Run<O, F, fn(&E) -> bool>
+    #[expect(clippy::type_complexity, reason = "two functions that do nothing until they are set")]
+    pub fn run<O, F, T, E>(&self, operation: O) -> Run<O, F, fn(&E) -> bool, fn(&E, Duration)>
     where
         O: FnMut(Attempt) -> F,
         F: Future<Output = Result<T, E>>,
     {
-        Run::new(self.clone(), operation, |_| true)
+        Run::new(self.clone(), operation, |_| true, |_, _| {})
     }
 
     pub(crate) fn begin(&self) -> Session {
         let random = self.seed.map_or_else(Random::fresh, Random::seeded);
         Session::begin(self.delays_with(random), self.within, self.budget.clone(), Instant::now())
+    }
+}
+
+/// What it does, in a line: for logs.
+impl fmt::Display for Retry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let retries = if self.retries == 1 { "retry" } else { "retries" };
+        write!(f, "{} {retries}, {}, {}", self.retries, self.schedule, self.jitter)
     }
 }

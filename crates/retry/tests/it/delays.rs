@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use underpin_retry::{Jitter, Retry};
 
-use crate::secs;
+use crate::{millis, secs};
 
 fn seconds(retry: &Retry) -> Vec<u64> {
     retry.delays(1).map(|delay| delay.as_secs()).collect()
@@ -119,4 +119,13 @@ proptest! {
             prop_assert_eq!(retry.retries(retries).delays(seed).count(), retries as usize);
         }
     }
+}
+
+#[test]
+fn a_policy_says_what_it_does_in_a_line() {
+    let exponential = Retry::exponential(secs(1)..=secs(10));
+    assert_eq!(exponential.to_string(), "3 retries, 1s doubling to 10s, full jitter");
+    assert_eq!(Retry::fixed(millis(50)).retries(1).to_string(), "1 retry, 50ms apart, no jitter");
+    let custom = Retry::custom(|_| secs(1)).retries(0).jitter(Jitter::Equal);
+    assert_eq!(custom.to_string(), "0 retries, delays of its own, equal jitter");
 }

@@ -230,3 +230,14 @@ fn error_is_the_source_of_giving_up() {
     assert_eq!(gave_up.to_string(), "gave up after 1 attempt in 0.000 s: no attempts are left");
     assert_eq!(gave_up.into_last().to_string(), "down");
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_retry_is_heard_of_before_its_delay() {
+    let begin = Instant::now();
+    let mut heard = Vec::new();
+    let retry = plain().within(secs(5));
+    let run = retry.run(|attempt| async move { Err::<(), _>(attempt.number()) });
+    run.on_retry(|error, delay| heard.push((*error, delay, begin.elapsed()))).await.unwrap_err();
+    // The third would begin after 7 s, so nobody hears of it.
+    assert_eq!(heard, [(1, secs(1), secs(0)), (2, secs(2), secs(1))]);
+}

@@ -1,0 +1,84 @@
+//! `Retry-After`: seconds, or a date in any of the three forms.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+/// How long the server asks to be left alone; the longest, if it says several things. What is in the past is 0.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let values = headers.get_all(RETRY_AFTER).iter();
+    values.filter_map(|value| parse(value.to_str().ok()?.trim(), now)).max()
+}
+
+fn parse(value: &str, now: SystemTime) -> Option<Duration> {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        if digits.len() < value.len() {
+            return Some(Duration::ZERO);
+        }
+        // More seconds than there are is for ever.
+        return Some(digits.parse().map_or(Duration::MAX, Duration::from_secs));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    /// Sun, 06 Nov 1994 08:49:37 GMT is 10 s later.
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_767)
+    }
+
+    fn of(values: &[&'static str]) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(RETRY_AFTER, HeaderValue::from_static(value));
+        }
+        retry_after(&headers, now())
+    }
+
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn seconds() {
+        assert_eq!(of(&["120"]), Some(secs(120)));
+        assert_eq!(of(&[" 7 "]), Some(secs(7)));
+        assert_eq!(of(&["0"]), Some(secs(0)));
+        assert_eq!(of(&["-5"]), Some(secs(0)));
+    }
+
+    #[test]
+    fn three_forms_of_a_date() {
+        assert_eq!(of(&["Sun, 06 Nov 1994 08:49:37 GMT"]), Some(secs(10)));
+        assert_eq!(of(&["Sunday, 06-Nov-94 08:49:37 GMT"]), Some(secs(10)));
+        assert_eq!(of(&["Sun Nov  6 08:49:37 1994"]), Some(secs(10)));
+        assert_eq!(of(&["Sun, 06 Nov 1994 08:49:17 GMT"]), Some(secs(0)));
+    }
+
+    #[test]
+    fn more_than_there_is_is_for_ever() {
+        assert_eq!(of(&["100000000000000000000"]), Some(Duration::MAX));
+        assert_eq!(of(&["18446744073709551615"]), Some(secs(u64::MAX)));
+    }
+
+    #[test]
+    fn nonsense_is_none() {
+        for value in ["", "-", "soon", "1.5", "+3", "3s", "0x10", "Sun, 99 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(of(&[value]), None, "{value:?}");
+        }
+        assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn of_several_the_longest_that_is_valid() {
+        assert_eq!(of(&["3", "soon", "7", "5"]), Some(secs(7)));
+        assert_eq!(of(&["3", "Sun, 06 Nov 1994 08:49:37 GMT"]), Some(secs(10)));
+    }
+}
