@@ -1,6 +1,6 @@
 //! The service itself: what it is made of, in which order it starts, and in which it stops.
 
-use std::{error::Error, io, thread, time::Duration};
+use std::{error::Error, time::Duration};
 
 use tokio::{net::TcpListener, task::spawn_blocking};
 use underpin_fault::Fault;
@@ -14,16 +14,10 @@ use crate::{
     routes::{self, Service, Version},
     settings::Settings,
     store::Store,
-    tell, upkeep,
+    tell,
+    until::Until,
+    upkeep,
 };
-
-/// What ends the service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Until {
-    Signal,
-    /// Also the end of stdin, which is a pipe whose other end the parent holds: so a child does not outlive a parent that was killed.
-    SignalOrEof,
-}
 
 /// How long nobody may look for changes before the process counts as stuck.
 const MAX_SILENCE: Duration = Duration::from_secs(30);
@@ -40,9 +34,7 @@ pub(crate) async fn serve(
     until: Until,
     shutdown: Shutdown,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    if until == Until::SignalOrEof {
-        stop_at_eof(&shutdown)?;
-    }
+    until.watch(&shutdown)?;
     let started = shutdown.startup(start(&settings, inherited, &shutdown)).await;
     let Ok(started) = started else { return Ok(()) };
     let (listener, store) = started?;
@@ -91,15 +83,4 @@ fn vital_tasks(shutdown: &Shutdown) -> Nursery {
             shutdown.trigger(Reason::TaskFailed { task, error });
         }
     })
-}
-
-/// On a thread that nobody waits for: it blocks until there is an end.
-fn stop_at_eof(shutdown: &Shutdown) -> io::Result<()> {
-    let shutdown = shutdown.clone();
-    let wait = move || {
-        // An error is an end too.
-        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        shutdown.trigger(Reason::Requested("the end of stdin".into()));
-    };
-    thread::Builder::new().name("orders-stdin".to_owned()).spawn(wait).map(drop)
 }

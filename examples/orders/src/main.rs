@@ -8,10 +8,12 @@ mod changes;
 mod demo;
 mod listener;
 mod order;
+mod payment;
 mod rate;
 mod routes;
 mod settings;
 mod store;
+mod until;
 mod upkeep;
 
 use std::{
@@ -23,11 +25,12 @@ use underpin_config::Config as _;
 use underpin_fault::PanicHook;
 use underpin_shutdown::App;
 
-use crate::{api::Until, listener::Inherited, settings::Settings};
+use crate::{listener::Inherited, payment::stub, settings::Settings, until::Until};
 
 const USAGE: &str = "\
-usage: orders [api] [--until-eof]    serve HTTP; with --until-eof, until stdin ends
-       orders demo [ROUNDS]          replace two processes under load, so many times each";
+usage: orders [api] [--until-eof]                     serve HTTP; with --until-eof, until stdin ends
+       orders payment-stub [--port N] [--until-eof]   be a payment provider that can misbehave
+       orders demo [ROUNDS]                           replace two processes under load, so many times each";
 
 fn main() -> ExitCode {
     // First of all: from here on no signal is lost.
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] | ["api"] => api(app, inherited, Until::Signal),
         ["--until-eof"] | ["api", "--until-eof"] => api(app, inherited, Until::SignalOrEof),
+        ["payment-stub", ref options @ ..] => payment_stub(app, options),
         ["demo"] => demo::main(app, demo::ROUNDS),
         ["demo", rounds] => match rounds.parse() {
             Ok(rounds @ 1..=1000) => demo::main(app, rounds),
@@ -56,6 +60,33 @@ fn api(app: App, inherited: Inherited, until: Until) -> ExitCode {
     }
     let plan = api::plan(&settings);
     app.plan(plan).run(|shutdown| api::serve(settings, inherited, until, shutdown)).report()
+}
+
+fn payment_stub(app: App, mut options: &[&str]) -> ExitCode {
+    let (mut port, mut until) = (0, Until::Signal);
+    loop {
+        options = match options {
+            [] => break,
+            ["--until-eof", rest @ ..] => {
+                until = Until::SignalOrEof;
+                rest
+            }
+            ["--port", number, rest @ ..] => match number.parse() {
+                Ok(number) => {
+                    port = number;
+                    rest
+                }
+                Err(_) => return fail(2, &format!("{number:?} is no port\n{USAGE}")),
+            },
+            [other, ..] => {
+                return fail(
+                    2,
+                    &format!("payment-stub does not know what {other:?} means\n{USAGE}"),
+                );
+            }
+        }
+    }
+    app.run(|shutdown| stub::main(port, until, shutdown)).report()
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {

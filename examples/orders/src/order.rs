@@ -1,6 +1,6 @@
 //! What an order is, and which ones are taken.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -112,7 +112,7 @@ impl Draft {
 }
 
 /// What every request gets that is wrong in itself.
-pub(crate) fn invalid(message: &'static str) -> Fault {
+pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Fault {
     Fault::new(Kind::InvalidArgument, "VALIDATION_ERROR").message(message)
 }
 

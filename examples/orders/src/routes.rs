@@ -18,7 +18,10 @@ use underpin_fault::{Fault, Kind};
 use underpin_health::Health;
 use underpin_shutdown::Shutdown;
 
-pub(crate) use self::version::Version;
+pub(crate) use self::{
+    body::{Fields, JsonBody},
+    version::Version,
+};
 use crate::{changes::Changes, store::Store, tell};
 
 /// What the handlers work with.
@@ -44,13 +47,13 @@ pub(crate) fn routes(service: Service, health: &Health, shutdown: &Shutdown) -> 
         .merge(health.router())
 }
 
-async fn no_such_page(uri: Uri) -> Fault {
+pub(crate) async fn no_such_page(uri: Uri) -> Fault {
     Fault::new(Kind::NotFound, "NOT_FOUND")
         .message("there is no such page")
         .with("path", uri.path())
 }
 
-async fn no_such_method(method: Method, uri: Uri) -> Fault {
+pub(crate) async fn no_such_method(method: Method, uri: Uri) -> Fault {
     Fault::new(Kind::Unimplemented, "METHOD_NOT_ALLOWED")
         .status(405)
         .message("the page does not take this method")

@@ -21,11 +21,17 @@ pub(crate) const LARGEST: usize = 16 * 1024;
 /// How long a client may take to send them.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What a body may be read as.
+pub(crate) trait Fields: DeserializeOwned {
+    /// Its fields, in words for a client that has sent others.
+    const FIELDS: &'static str;
+}
+
 /// The body of a request, read within bounds of size and time.
 #[derive(Debug)]
-pub(super) struct JsonBody<T>(pub(super) T);
+pub(crate) struct JsonBody<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+impl<S: Send + Sync, T: Fields> FromRequest<S> for JsonBody<T> {
     type Rejection = Fault;
 
     async fn from_request(mut request: Request, state: &S) -> Result<JsonBody<T>, Fault> {
@@ -37,7 +43,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         DefaultBodyLimit::max(LARGEST).apply(&mut request);
         let bytes = timeout(PATIENCE, Bytes::from_request(request, state)).await;
         let bytes = bytes.map_err(|_| too_slow())?.map_err(unreadable)?;
-        serde_json::from_slice(&bytes).map(JsonBody).map_err(malformed)
+        serde_json::from_slice(&bytes).map(JsonBody).map_err(malformed::<T>)
     }
 }
 
@@ -65,9 +71,10 @@ fn unreadable(rejection: BytesRejection) -> Fault {
     }
 }
 
-fn malformed(error: serde_json::Error) -> Fault {
+fn malformed<T: Fields>(error: serde_json::Error) -> Fault {
     let fault = if error.is_data() {
-        invalid("the body must be a JSON object with symbol, side, quantity and price, each once")
+        let fields = T::FIELDS;
+        invalid(format!("the body must be a JSON object with {fields}, each once"))
     } else {
         invalid("the body is not JSON")
             .expose("line", error.line())
@@ -83,6 +90,10 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    impl Fields for Value {
+        const FIELDS: &'static str = "anything";
+    }
 
     async fn read(content_type: Option<&str>, body: Body) -> Result<Value, (u16, String)> {
         let mut request = axum::http::Request::post("/");

@@ -9,7 +9,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use underpin_fault::{Fault, Kind};
 
-use super::{Service, body::JsonBody};
+use super::{Fields, JsonBody, Service};
 use crate::{
     order::{Draft, Order, OrderId, invalid},
     store::{Placed, Sender},
@@ -19,6 +19,10 @@ const DEFAULT_LIMIT: u32 = 50;
 const LARGEST_LIMIT: u32 = 100;
 /// Bytes of a user's name, or of a key.
 const LONGEST: usize = 128;
+
+impl Fields for Draft {
+    const FIELDS: &'static str = "symbol, side, quantity and price";
+}
 
 pub(super) async fn place(
     State(service): State<Service>,
