@@ -42,7 +42,64 @@ fn bare_spawn_of_tokio_is_refused_with_its_reason() {
     assert!(refused.contains("`underpin_tasks::Nursery`"), "{refused}");
 }
 
-/// What clippy says to a program, with the pack. Its `tokio` is one of our own that has `spawn` and nothing else, for this needs no network.
+/// Ways to call another service that go around the breaker.
+const BARE: [(&str, &str); 11] = [
+    ("reqwest::get", "reqwest::get(url)"),
+    ("reqwest::Client::new", "reqwest::Client::new()"),
+    ("reqwest::Client::builder", "reqwest::Client::builder()"),
+    ("reqwest::ClientBuilder::new", "reqwest::ClientBuilder::new()"),
+    ("reqwest::Client::execute", "reqwest::Client.execute(())"),
+    ("reqwest::RequestBuilder::send", "reqwest::Client.get(url).send()"),
+    ("reqwest::blocking::get", "reqwest::blocking::get(url)"),
+    ("reqwest::blocking::Client::new", "reqwest::blocking::Client::new()"),
+    ("reqwest::blocking::Client::builder", "reqwest::blocking::Client::builder()"),
+    ("reqwest::blocking::Client::execute", "reqwest::blocking::Client.execute(())"),
+    ("reqwest::blocking::RequestBuilder::send", "reqwest::blocking::Client.get(url).send()"),
+];
+
+#[test]
+fn bare_clients_are_refused_with_what_to_use_instead() {
+    let statements: Vec<String> =
+        BARE.iter().map(|(_, call)| format!("    let _ = {call};")).collect();
+    let refused =
+        refused(&format!("fn main() {{\n    let url = \"a\";\n{}\n}}\n", statements.join("\n")));
+    for (name, _) in BARE {
+        let banned = format!("disallowed method `{name}`");
+        assert!(refused.contains(&banned), "{name} passes:\n{refused}");
+    }
+    assert_eq!(refused.matches("disallowed method").count(), BARE.len(), "{refused}");
+    assert_eq!(refused.matches("`underpin_httpx::Client").count(), BARE.len(), "{refused}");
+}
+
+/// What of `reqwest` the pack bans, and `get` of the client, which it does not.
+const REQWEST: &str = "
+macro_rules! client {
+    () => {
+        pub struct Client;
+        pub struct ClientBuilder;
+        pub struct RequestBuilder;
+        pub fn get(_: &str) {}
+        impl Client {
+            pub fn new() {}
+            pub fn builder() {}
+            pub fn get(&self, _: &str) -> RequestBuilder { RequestBuilder }
+            pub fn execute(&self, _: ()) {}
+        }
+        impl ClientBuilder {
+            pub fn new() {}
+        }
+        impl RequestBuilder {
+            pub fn send(self) {}
+        }
+    };
+}
+client!();
+pub mod blocking {
+    client!();
+}
+";
+
+/// What clippy says to a program, with the pack. Its `tokio` and `reqwest` are of our own and have what is banned, for this needs no network.
 fn refused(program: &str) -> String {
     let dir = tempfile::tempdir().expect("a temp folder");
     let write = |name: &str, text: &str| {
@@ -54,8 +111,11 @@ fn refused(program: &str) -> String {
         |name| format!("[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n");
     write("tokio/Cargo.toml", &package("tokio"));
     write("tokio/src/lib.rs", "pub fn spawn<F>(_: F) {}\n");
-    let dependency = "[dependencies]\ntokio = { path = \"tokio\" }\n\n[workspace]\n";
-    write("Cargo.toml", &(package("careless") + dependency));
+    write("reqwest/Cargo.toml", &package("reqwest"));
+    write("reqwest/src/lib.rs", REQWEST);
+    let dependencies =
+        "[dependencies]\nreqwest.path = \"reqwest\"\ntokio.path = \"tokio\"\n\n[workspace]\n";
+    write("Cargo.toml", &(package("careless") + dependencies));
     write("src/main.rs", program);
     let pack = workspace_root().join("examples/orders/clippy.toml");
     write("clippy.toml", &fs::read_to_string(pack).expect("the pack is there"));
