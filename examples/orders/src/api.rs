@@ -1,18 +1,20 @@
 //! The service itself: what it is made of, in which order it starts, and in which it stops.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use tokio::{net::TcpListener, task::spawn_blocking};
 use underpin_fault::Fault;
-use underpin_health::Health;
+use underpin_health::{Health, Weight};
 use underpin_shutdown::{Phase, Plan, Reason, Shutdown};
 use underpin_tasks::{Failure, Nursery};
 
 use crate::{
     changes::Changes,
+    desk::Desk,
     listener::Inherited,
+    payment::{Payments, stub},
     routes::{self, Service, Version},
-    settings::Settings,
+    settings::{Environment, Settings},
     store::Store,
     tell,
     until::Until,
@@ -41,16 +43,25 @@ pub(crate) async fn serve(
 
     let lifecycle = shutdown.clone();
     let health = Health::new().gate("lifecycle", move || lifecycle.phase() == Phase::Running);
+    // Reasons name what the service depends on: not for strangers.
+    let is_local = settings.app_env == Environment::Development;
+    let health = if is_local { health.with_details() } else { health };
     upkeep::start(&store, &health, &shutdown);
     let changes = Changes::new(&store, &shutdown);
     // Without this task streams fall silent and nobody hears of it, so its failure ends the process.
     let tasks = vital_tasks(&shutdown);
     tasks.spawn("changes", changes.clone().announce(health.heartbeat("changes", MAX_SILENCE)));
+    let provider = provider(&settings, &tasks).await?;
+    // Shared: were replicas not ready because the provider is down, nobody could read an order either.
+    let circuit = health.switch("payment circuit").weight(Weight::Shared);
+    let payments = Payments::new(&provider, &settings, circuit, &shutdown)?;
     // Until the drain; what it answers from then on is fixed.
     drop(health.run(shutdown.at(Phase::Draining).unit()));
 
     let version = Version::new(&settings);
-    let service = Service { store, changes, version };
+    let desk = Desk::new(&store, payments, &shutdown);
+    let limiter = settings.rate_limit.limiter();
+    let service = Service { store, desk, limiter, changes, version };
     let routes = routes::routes(service, &health, &shutdown);
     let address = listener.local_addr()?;
     tell(&format!("orders listens on http://{address}: try curl http://{address}/version"));
@@ -71,6 +82,16 @@ async fn start(
     let opened = store.clone();
     shutdown.defer("database", move |_| async move { opened.close().await });
     Ok((listener, store))
+}
+
+/// Where payments go: without a provider, to a stub inside of this process.
+async fn provider(settings: &Settings, tasks: &Nursery) -> io::Result<String> {
+    if let Some(url) = &settings.payment_url {
+        return Ok(url.as_str().to_owned());
+    }
+    let (_, url) = stub::start(tasks).await?;
+    tell(&format!("payment stub listens on {url}: nobody pays until PAYMENT_URL is set"));
+    Ok(url)
 }
 
 /// Tasks without which the service is not one.

@@ -185,7 +185,7 @@ mod tests {
         let sender = Sender { user: "ann".to_owned(), idempotency_key: None };
         let order =
             NewOrder { symbol: "ACME".to_owned(), side: Side::Buy, quantity: 3.0, price: 0.0 };
-        match store.place(sender, order).await.unwrap() {
+        match store.place(sender, order, "ch_1".to_owned()).await.unwrap() {
             Placed::Order(order) => order.id,
             Placed::KeyIsTaken => unreachable!("there is no key"),
         }

@@ -1,13 +1,15 @@
-//! `orders demo`: two processes on one socket are replaced, one after the other, under load, and nobody notices.
+//! `orders demo`: a payment provider fails and costs nobody any time; then two processes on one socket are replaced, one after the other, under
+//! load, and nobody notices.
 //!
 //! It needs no server, no network and no set-up: the processes are this program again, on a loopback socket that they inherit, with
-//! a database in a temporary folder.
+//! a database in a temporary folder; the payment provider is a stub inside of the demo.
 
 mod board;
 mod client;
 mod crew;
 mod fleet;
 mod load;
+mod outage;
 mod table;
 mod tally;
 mod watchers;
@@ -23,8 +25,10 @@ use std::{
 use serde_json::Value as Json;
 use tokio::time::sleep;
 use underpin_shutdown::{App, Phase, Shutdown};
+use underpin_tasks::Nursery;
 
 use self::{board::Board, client::Client, fleet::Fleet, table::Table, tally::Tally};
+use crate::payment::stub::{self, Stub};
 
 /// How often each of the two processes is replaced, unless another number is asked for.
 pub(crate) const ROUNDS: u32 = 6;
@@ -53,9 +57,11 @@ pub(crate) fn main(app: App, rounds: u32) -> ExitCode {
 async fn play(rounds: u32, shutdown: &Shutdown) -> Result<Table, Failure> {
     let tally = Arc::new(Tally::default());
     let board = Board::new(&tally);
-    let mut fleet = Fleet::new()?;
+    let tasks = Nursery::new();
+    let (stub, payment_url) = stub::start(&tasks).await?;
+    let mut fleet = Fleet::new(payment_url)?;
     let played = tokio::select! {
-        played = replace_all(&mut fleet, rounds, &tally, &board) => played,
+        played = perform(&mut fleet, rounds, &stub, &tally, &board) => played,
         reason = shutdown.at(Phase::Draining) => Err(format!("interrupted: {reason}").into()),
         never = board.keep_drawing() => match never {},
     };
@@ -66,16 +72,21 @@ async fn play(rounds: u32, shutdown: &Shutdown) -> Result<Table, Failure> {
 }
 
 /// The story.
-async fn replace_all(
+async fn perform(
     fleet: &mut Fleet,
     rounds: u32,
+    stub: &Stub,
     tally: &Arc<Tally>,
     board: &Board,
 ) -> Result<Table, Failure> {
     let address = fleet.address()?;
     let restarts = rounds * PROCESSES;
     board.say(format!("{PROCESSES} processes are to serve {address}"));
-    for _ in 0..PROCESSES {
+    let id = fleet.start().await?;
+    board.say(format!("process {id} serves"));
+    // With one process, for each has a circuit of its own.
+    let outage = outage::play(address, stub, tally, board).await?;
+    for _ in 1..PROCESSES {
         let id = fleet.start().await?;
         board.say(format!("process {id} serves"));
     }
@@ -100,7 +111,8 @@ async fn replace_all(
         exits.push(fleet.stop_oldest().await?);
     }
     watchers.ended().await?;
-    Ok(Table::new(&tally.counts(), restarts as usize, &stored, &exits))
+    let (counts, restarts) = (tally.counts(), restarts as usize);
+    Ok(Table::new(&counts, &outage, restarts, &stored, &exits, stub.counts()))
 }
 
 /// All orders that there are, page by page.

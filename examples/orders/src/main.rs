@@ -6,9 +6,11 @@
 mod api;
 mod changes;
 mod demo;
+mod desk;
 mod listener;
 mod order;
 mod payment;
+mod random;
 mod rate;
 mod routes;
 mod settings;

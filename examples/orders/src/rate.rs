@@ -1,8 +1,19 @@
-//! A number of requests in a time.
+//! How many requests a user may make.
 
 use std::time::Duration;
 
 use underpin_config::{Form, Invalid, Rules, Value};
+use underpin_ratelimit::{Limit, Limiter, WhenFull};
+
+/// More is no limit for one user. It is also what two counters have room for.
+const MOST: u32 = 100_000;
+/// What clients are told, they are told in whole seconds.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Up to here the time of each request is kept, 8 bytes of it. Above, two counters have to do.
+const EXACT: u32 = 1_000;
+/// Users that are counted at the same time.
+const USERS: usize = 100_000;
 
 /// `100/10s`: so many requests in any window of that length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,8 +22,26 @@ pub(crate) struct Rate {
     pub(crate) window: Duration,
 }
 
+impl Rate {
+    /// What counts for each user.
+    pub(crate) fn limiter(self) -> Limiter {
+        let Rate { requests, window } = self;
+        let limit = match requests {
+            ..=EXACT => Limit::window(requests, window),
+            _ => Limit::two_windows(requests, window),
+        };
+        // Who makes up users by the thousand gets more than one user's share, and keeps nobody else out.
+        Limiter::builder(limit)
+            .name("per-user")
+            .keys(USERS)
+            .when_full(WhenFull::ForgetLeast)
+            .build()
+    }
+}
+
 impl Value for Rate {
-    const FORM: Form = Form::text("a number of requests in a time, such as 100/10s");
+    const FORM: Form =
+        Form::text("a number of requests in a time, such as 100/10s: 1 to 100000, in 1s to 24h");
 
     fn parse(text: &str, _: &Rules) -> Result<Self, Invalid> {
         let (requests, window) =
@@ -22,6 +51,28 @@ impl Value for Rate {
         if requests == 0 || window.is_zero() {
             return Err(Invalid::new("would let no request pass"));
         }
+        if requests > MOST || !(SHORTEST..=LONGEST).contains(&window) {
+            return Err(Invalid::new("is out of range"));
+        }
         Ok(Rate { requests, window })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rate_that_is_taken_has_a_limiter_that_holds_it() {
+        for requests in [1, EXACT, EXACT + 1, MOST] {
+            for window in [SHORTEST, LONGEST] {
+                let limiter = Rate { requests, window }.limiter();
+                let granted = (0..=requests).filter(|_| limiter.check("ann").is_ok()).count();
+                // A new window of two counters may begin meanwhile.
+                assert!(granted >= requests as usize, "{requests} in {window:?}: {granted}");
+                assert!(granted == requests as usize || requests > EXACT, "{requests}: {granted}");
+                assert!(limiter.check("bob").is_ok());
+            }
+        }
     }
 }

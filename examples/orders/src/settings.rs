@@ -9,13 +9,6 @@ use crate::rate::Rate;
 /// The order service. It starts with nothing set.
 #[derive(Debug, Config)]
 #[config(profile = "APP_ENV")]
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "checked from the first start on; the parts of the service that read the rest come later"
-    )
-)]
 pub(crate) struct Settings {
     /// Where the service runs. In development it listens on the loopback address only and reads `.env`.
     #[config(default = "development")]
@@ -25,6 +18,10 @@ pub(crate) struct Settings {
     pub(crate) port: u16,
     /// Port for gRPC.
     #[config(default = 50051, range = 1024..=65535)]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "checked now, read by a part that comes later")
+    )]
     pub(crate) grpc_port: u16,
     /// Folder for the database and the activity log.
     #[config(default = "./data")]
@@ -34,22 +31,38 @@ pub(crate) struct Settings {
     #[config(range = "0s"..="15s")]
     pub(crate) lame_duck: Option<Duration>,
     /// A database server in place of the file in `DATA_DIR`.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "checked now, read by a part that comes later")
+    )]
     pub(crate) database_url: Option<Secret<Url>>,
     /// A Redis server for state that several machines share.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "checked now, read by a part that comes later")
+    )]
     pub(crate) redis_url: Option<Secret<Url>>,
     /// The name of this service in logs, traces and metrics.
     #[config(default = "orders")]
     pub(crate) otel_service_name: String,
     /// Where traces and metrics go.
     #[config(schemes = ["http", "https"])]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "checked now, read by a part that comes later")
+    )]
     pub(crate) otel_exporter_otlp_endpoint: Option<Url>,
     /// The least severe level that is logged.
     #[config(default = "info")]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "checked now, read by a part that comes later")
+    )]
     pub(crate) log_level: LogLevel,
     /// The payment provider. Unset: a stub inside the process.
     #[config(schemes = ["http", "https"])]
     pub(crate) payment_url: Option<Url>,
-    /// How many requests a user may make.
+    /// How many orders a user may try to place, with each process of the service.
     #[config(default = "100/10s")]
     pub(crate) rate_limit: Rate,
     /// How long the circuit to the payment provider stays open.
@@ -137,7 +150,11 @@ mod tests {
             ),
             ("LOG_LEVEL", vec!["debug", "info", "warn", "error", "INFO"], vec!["verbose", "7"]),
             ("PAYMENT_URL", vec!["https://pay.example/v1"], vec!["pay.example"]),
-            ("RATE_LIMIT", vec!["100/10s", "1/1m"], vec!["100", "0/1s", "1/0s", "x/1s", "1/10"]),
+            (
+                "RATE_LIMIT",
+                vec!["100/10s", "1/24h", "100000/1s"],
+                vec!["100", "0/1s", "1/0s", "x/1s", "1/10", "100001/1s", "1/999ms", "1/25h"],
+            ),
             ("LAME_DUCK", vec!["0s", "500ms", "15s"], vec!["5", "-1s", "16s", ""]),
             ("BREAKER_OPEN", vec!["3s", "60s"], vec!["60", "0s", "2h"]),
         ] {

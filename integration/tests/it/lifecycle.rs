@@ -23,7 +23,7 @@ fn orders(dir: &Path) -> Service {
         .arg("api")
         .env("DATA_DIR", dir)
         // A client of the harness asks more often than a user.
-        .env("RATE_LIMIT", "1000000/1s")
+        .env("RATE_LIMIT", "100000/1s")
         .exits_within(BUDGET)
 }
 

@@ -5,9 +5,12 @@ mod demo;
 mod descriptors;
 mod events;
 mod http;
+mod limits;
+mod payment;
 mod placing;
 mod processes;
 mod reading;
+mod stub;
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! An HTTP client that hides nothing: one connection that is kept, no retries.
+//! An HTTP client that hides nothing: one connection that is kept, no retries. It speaks for many users, of whom none has to be limited.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -11,8 +11,12 @@ use tokio::{
 /// An answer that takes longer is a failure.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Users that it speaks for, in turn.
+const USERS: u32 = 100;
+
 pub(super) struct Client {
     address: SocketAddr,
+    user: u32,
     connection: Option<BufReader<TcpStream>>,
 }
 
@@ -23,7 +27,7 @@ pub(super) struct Answer {
 
 impl Client {
     pub(super) fn new(address: SocketAddr) -> Client {
-        Client { address, connection: None }
+        Client { address, user: 0, connection: None }
     }
 
     pub(super) async fn get(&mut self, path: &str) -> io::Result<Answer> {
@@ -35,9 +39,10 @@ impl Client {
     }
 
     async fn request(&mut self, method: &str, path: &str, body: &str) -> io::Result<Answer> {
-        let length = body.len();
+        self.user = (self.user + 1) % USERS;
+        let (user, length) = (self.user, body.len());
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: orders\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nhost: orders\r\nx-user-id: user-{user}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
         );
         let answer = timeout(PATIENCE, self.exchange(&request)).await;
         answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))

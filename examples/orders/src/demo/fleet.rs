@@ -19,6 +19,8 @@ use tokio::{
     time::timeout,
 };
 
+use super::outage::BREAKER_OPEN;
+
 /// How long a process may take to serve.
 const START: Duration = Duration::from_secs(10);
 /// How long one may take to stop: its own budget, and a little.
@@ -32,6 +34,8 @@ pub(super) struct Fleet {
     /// The oldest first.
     processes: Vec<Process>,
     folder: TempDir,
+    /// Who is paid.
+    payment_url: String,
 }
 
 struct Process {
@@ -49,11 +53,11 @@ pub(super) struct Exit {
 }
 
 impl Fleet {
-    pub(super) fn new() -> io::Result<Fleet> {
+    pub(super) fn new(payment_url: String) -> io::Result<Fleet> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         // Children inherit it, under the number that it has here.
         fcntl_setfd(&listener, FdFlags::empty())?;
-        Ok(Fleet { listener, processes: Vec::new(), folder: TempDir::new()? })
+        Ok(Fleet { listener, processes: Vec::new(), folder: TempDir::new()?, payment_url })
     }
 
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
@@ -72,6 +76,8 @@ impl Fleet {
             .env_clear()
             .env("DATA_DIR", self.folder.path())
             .env("LAME_DUCK", LAME_DUCK)
+            .env("PAYMENT_URL", &self.payment_url)
+            .env("BREAKER_OPEN", format!("{}s", BREAKER_OPEN.as_secs()))
             // systemd passes the number 3; to choose another, as nobody can without unsafe code, is an extension of `listenfd`.
             .env("LISTEN_FDS", "1")
             .env("LISTEN_FDS_FIRST_FD", self.listener.as_raw_fd().to_string())

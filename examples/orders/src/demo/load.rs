@@ -41,26 +41,31 @@ async fn trade_once(client: &mut Client, tally: &Tally) -> io::Result<()> {
         let begun = Instant::now();
         let answer = client.get(&path).await;
         tally.answered(begun.elapsed());
-        expect(200, answer)?;
+        expect(200, &answer?)?;
         sleep(PAUSE).await;
     }
     Ok(())
 }
 
+pub(super) const ORDER: &str = r#"{"symbol":"ACME","side":"buy","quantity":1.5,"price":0}"#;
+
 /// Places an order, and keeps what the service said it has.
 pub(super) async fn place(client: &mut Client, tally: &Tally) -> io::Result<String> {
-    const ORDER: &str = r#"{"symbol":"ACME","side":"buy","quantity":1.5,"price":0}"#;
     let begun = Instant::now();
     let answer = client.post("/orders", ORDER).await;
     tally.answered(begun.elapsed());
+    placed(&answer?, tally)
+}
+
+/// Keeps what the service said it has.
+pub(super) fn placed(answer: &Answer, tally: &Tally) -> io::Result<String> {
     let order = expect(201, answer)?;
     let id = order["id"].as_str().ok_or_else(|| io::Error::other("an order has no id"))?;
     tally.acknowledged(id);
     Ok(id.to_owned())
 }
 
-fn expect(status: u16, answer: io::Result<Answer>) -> io::Result<Json> {
-    let answer = answer?;
+fn expect(status: u16, answer: &Answer) -> io::Result<Json> {
     if answer.status != status {
         return Err(io::Error::other(format!("status {}: {}", answer.status, answer.body)));
     }

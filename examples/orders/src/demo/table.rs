@@ -1,8 +1,16 @@
 //! The closing table: every figure, and whether it is as it must be.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
-use super::{fleet::Exit, tally::Counts};
+use super::{
+    fleet::Exit,
+    outage::{BREAKER_OPEN, FAST, Outage},
+    tally::Counts,
+};
+use crate::payment::{FAILURES, stub};
+
+/// How much later than it could the circuit may let an order pass.
+const SLACK: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Table(Vec<Row>);
@@ -16,12 +24,15 @@ struct Row {
 }
 
 impl Table {
-    /// `restarts` were to be done, the orders that are `stored` were found afterwards, and these are the `exits` of all processes.
+    /// `restarts` were to be done, the orders that are `stored` were found afterwards, these are the `exits` of all processes, and that is what
+    /// the payment provider has seen.
     pub(super) fn new(
         counts: &Counts,
+        outage: &Outage,
         restarts: usize,
         stored: &BTreeSet<String>,
         exits: &[Exit],
+        paid: stub::Counts,
     ) -> Table {
         let Counts { requests, failures, streams, goodbyes, events, orders, times, examples } =
             counts;
@@ -30,7 +41,21 @@ impl Table {
         let (unclean, clean): (Vec<_>, Vec<_>) =
             exits.iter().partition(|exit| !exit.status.success());
         let row = |name, value, holds| Row { name, value, holds, details: Vec::new() };
+        let Outage { failed, refused, leaked, recovered, told } = outage;
+        let (median, charges, doubled) = (outage.median(), paid.charges, paid.doubled);
         Table(vec![
+            row(
+                "circuit",
+                format!("opened after {failed} failures, closed after {recovered:.1?}"),
+                *failed == u64::from(FAILURES)
+                    && (BREAKER_OPEN..BREAKER_OPEN + SLACK).contains(recovered)
+                    && *told,
+            ),
+            row(
+                "open",
+                format!("{} calls refused in {median:.1?}, {leaked} made", refused.len()),
+                !refused.is_empty() && median < FAST && *leaked == 0,
+            ),
             row("requests", requests.to_string(), *requests > 0),
             Row {
                 details: examples.clone(),
@@ -50,6 +75,11 @@ impl Table {
                 "orders",
                 format!("{} acknowledged, {} stored", orders.len(), stored.len()),
                 !orders.is_empty() && orders == stored,
+            ),
+            row(
+                "charges",
+                format!("{charges} for {} orders, {doubled} doubled", stored.len()),
+                charges == stored.len() as u64 && doubled == 0,
             ),
             row(
                 "streams",
@@ -99,10 +129,34 @@ mod tests {
         Exit { id: 7, status: ExitStatus::from_raw(status), words: "last words".to_owned() }
     }
 
+    fn outage() -> Outage {
+        Outage {
+            failed: 3,
+            refused: vec![Duration::from_micros(300); 3],
+            leaked: 0,
+            recovered: Duration::from_millis(3050),
+            told: true,
+        }
+    }
+
+    fn paid(charges: u64, doubled: u64) -> stub::Counts {
+        stub::Counts { charges, doubled, ..stub::Counts::default() }
+    }
+
     fn table(counts: &Counts, stored: &[&str], statuses: &[i32]) -> Table {
+        table_of(counts, &outage(), stored, statuses, paid(stored.len() as u64, 0))
+    }
+
+    fn table_of(
+        counts: &Counts,
+        outage: &Outage,
+        stored: &[&str],
+        statuses: &[i32],
+        paid: stub::Counts,
+    ) -> Table {
         let stored = stored.iter().map(|id| (*id).to_owned()).collect();
         let exits: Vec<Exit> = statuses.iter().copied().map(exit).collect();
-        Table::new(counts, 1, &stored, &exits)
+        Table::new(counts, outage, 1, &stored, &exits, paid)
     }
 
     #[test]
@@ -114,7 +168,21 @@ mod tests {
     #[test]
     fn each_figure_can_break_it() {
         let good = [0, 0, 0];
+        let unlike = |outage: Outage| table_of(&counts(), &outage, &["a"], &good, paid(1, 0));
+        let unpaid = |paid| table_of(&counts(), &outage(), &["a"], &good, paid);
+        let slow = vec![Duration::from_millis(1); 3];
         for (wrong, table) in [
+            ("circuit", unlike(Outage { failed: 2, ..outage() })),
+            ("circuit", unlike(Outage { failed: 4, ..outage() })),
+            ("circuit", unlike(Outage { recovered: Duration::from_millis(2900), ..outage() })),
+            ("circuit", unlike(Outage { recovered: Duration::from_secs(5), ..outage() })),
+            ("circuit", unlike(Outage { told: false, ..outage() })),
+            ("open", unlike(Outage { refused: slow, ..outage() })),
+            ("open", unlike(Outage { refused: Vec::new(), ..outage() })),
+            ("open", unlike(Outage { leaked: 1, ..outage() })),
+            ("charges", unpaid(paid(0, 0))),
+            ("charges", unpaid(paid(2, 0))),
+            ("charges", unpaid(paid(1, 1))),
             ("requests", table(&Counts { requests: 0, ..counts() }, &["a"], &good)),
             ("failures", table(&Counts { failures: 1, ..counts() }, &["a"], &good)),
             ("p50, p99", table(&Counts { times: Vec::new(), ..counts() }, &["a"], &good)),

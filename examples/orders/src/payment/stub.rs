@@ -24,7 +24,8 @@ use axum::{
 use futures_util::stream;
 use tokio::{net::TcpListener, time::sleep};
 use underpin_fault::{Fault, Kind};
-use underpin_shutdown::{Phase, Shutdown, serve};
+use underpin_shutdown::{Phase, Plan, Shutdown, serve};
+use underpin_tasks::Nursery;
 
 use self::{
     connection::{Abrupt, Reset, Resetting},
@@ -42,8 +43,8 @@ use crate::{
     until::Until,
 };
 
-/// Bytes of a key or a reference. A user and a user's key make one of 257.
-const LONGEST: usize = 300;
+/// Bytes of a key or a reference: a user and a key of a user, of 128 each, and twice as many in quotes.
+const LONGEST: usize = 600;
 /// What a client that asks too often is told.
 const COME_BACK: Duration = Duration::from_secs(1);
 /// Between two bytes of an answer that trickles.
@@ -58,8 +59,19 @@ pub(crate) async fn main(port: u16, until: Until, shutdown: Shutdown) -> io::Res
     Stub::new().serve(listener, &shutdown).await
 }
 
+/// Starts one among the tasks of this process, on any port, and says where. It is told of no stop: it is there until the last order is placed.
+pub(crate) async fn start(tasks: &Nursery) -> io::Result<(Stub, String)> {
+    let listener = bind(0).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let stub = Stub::new();
+    let serving = stub.clone();
+    let serve = async move { serving.serve(listener, &Shutdown::new(Plan::new())).await };
+    tasks.spawn("payment stub", serve);
+    Ok((stub, url))
+}
+
 /// A socket on the loopback address. Port 0 is any that is free.
-pub(crate) async fn bind(port: u16) -> io::Result<TcpListener> {
+async fn bind(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
         let what = format!("cannot listen on port {port}: {error}: choose another one");
         io::Error::new(error.kind(), what)
@@ -78,12 +90,12 @@ struct Books {
 }
 
 impl Stub {
-    pub(crate) fn new() -> Stub {
+    fn new() -> Stub {
         let books = Books { ledger: Ledger::new(), setting: Setting::default() };
         Stub { books: Arc::new(Mutex::new(books)) }
     }
 
-    pub(crate) async fn serve(self, listener: TcpListener, shutdown: &Shutdown) -> io::Result<()> {
+    async fn serve(self, listener: TcpListener, shutdown: &Shutdown) -> io::Result<()> {
         let routes = Router::new()
             .route("/charges", get(counts).post(charge))
             .route("/mode", get(mode).put(set_mode))
@@ -176,7 +188,7 @@ fn trickle(status: StatusCode, receipt: &Receipt, shutdown: Shutdown) -> Respons
     (status, content_type, Body::from_stream(drips)).into_response()
 }
 
-/// The key, to whom it is a name and nothing more.
+/// The key: a name, in which nothing is looked for.
 fn key(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };

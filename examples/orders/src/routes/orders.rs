@@ -1,5 +1,7 @@
 //! Placing orders, and reading them.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::{FromRequestParts, Path, Query, State, rejection::QueryRejection},
@@ -8,11 +10,12 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use underpin_fault::{Fault, Kind};
+use underpin_ratelimit::Denied;
 
 use super::{Fields, JsonBody, Service};
 use crate::{
     order::{Draft, Order, OrderId, invalid},
-    store::{Placed, Sender},
+    store::Sender,
 };
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -34,15 +37,31 @@ pub(super) async fn place(
         user: word(&headers, "x-user-id")?.unwrap_or("anonymous").to_owned(),
         idempotency_key: word(&headers, "idempotency-key")?.map(str::to_owned),
     };
-    match service.store.place(sender, order).await? {
-        Placed::Order(order) => {
-            let location = format!("/orders/{}", order.id);
-            Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(order)).into_response())
-        }
-        Placed::KeyIsTaken => Err(Fault::new(Kind::AlreadyExists, "IDEMPOTENCY_KEY_REUSED")
-            .status(422)
-            .message("the key was used for another order: make a new one for each order")),
-    }
+    let granted = match service.limiter.check(&sender.user) {
+        Ok(granted) => granted,
+        Err(denied) => return Ok(too_many(denied)),
+    };
+    let placed = service.desk.place(sender, order).await;
+    let mut response = placed.map(created).into_response();
+    service.limiter.add_headers(&granted, response.headers_mut());
+    Ok(response)
+}
+
+fn created(order: Order) -> Response {
+    let location = format!("/orders/{}", order.id);
+    (StatusCode::CREATED, [(header::LOCATION, location)], Json(order)).into_response()
+}
+
+fn too_many(denied: Denied) -> Response {
+    let mut headers = HeaderMap::new();
+    denied.add_headers(&mut headers);
+    let fault = Fault::new(Kind::ResourceExhausted, "RATE_LIMITED")
+        .message("too many orders: try again later")
+        .retry_after(denied.retry_after.unwrap_or(Duration::from_secs(1)))
+        .caused_by(denied);
+    let mut response = fault.into_response();
+    response.headers_mut().extend(headers);
+    response
 }
 
 pub(super) async fn show(State(service): State<Service>, Id(id): Id) -> Result<Json<Order>, Fault> {

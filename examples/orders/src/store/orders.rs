@@ -33,12 +33,27 @@ const ORDER: &str = "id, symbol, side, status, quantity, price, created_at";
 const UPDATE: &str = "id, status, filled_quantity, updated_at, revision";
 
 impl Store {
+    /// What an earlier request with the same key has come to, if there was one.
+    pub(crate) async fn placed(
+        &self,
+        sender: &Sender,
+        order: &NewOrder,
+    ) -> Result<Option<Placed>, StoreError> {
+        if sender.idempotency_key.is_none() {
+            return Ok(None);
+        }
+        let (sender, order) = (sender.clone(), order.clone());
+        self.readers.read(move |db| placed(db, &sender, &order)).await
+    }
+
+    /// Stores an order that was paid for, unless an earlier request with the same key has done so.
     pub(crate) async fn place(
         &self,
         sender: Sender,
         order: NewOrder,
+        payment: String,
     ) -> Result<Placed, StoreError> {
-        self.writer.write(move |db| place(db, &sender, &order)).await
+        self.writer.write(move |db| place(db, &sender, &order, &payment)).await
     }
 
     pub(crate) async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
@@ -123,19 +138,24 @@ fn modifier(age: Duration) -> String {
     format!("-{:.3} seconds", age.as_secs_f64())
 }
 
-fn place(db: &Connection, sender: &Sender, new: &NewOrder) -> Result<Placed> {
-    if let Some(key) = &sender.idempotency_key {
-        let sql = format!("SELECT {ORDER} FROM orders WHERE user = ?1 AND idempotency_key = ?2");
-        let earlier = db.prepare_cached(&sql)?.query_row((&sender.user, key), order).optional()?;
-        if let Some(earlier) = earlier {
-            let is_same = (&*earlier.symbol, earlier.side, earlier.quantity, earlier.price)
-                == (&*new.symbol, new.side, new.quantity, new.price);
-            return Ok(if is_same { Placed::Order(earlier) } else { Placed::KeyIsTaken });
-        }
+fn placed(db: &Connection, sender: &Sender, new: &NewOrder) -> Result<Option<Placed>> {
+    let Some(key) = &sender.idempotency_key else { return Ok(None) };
+    let sql = format!("SELECT {ORDER} FROM orders WHERE user = ?1 AND idempotency_key = ?2");
+    let earlier = db.prepare_cached(&sql)?.query_row((&sender.user, key), order).optional()?;
+    Ok(earlier.map(|earlier| {
+        let is_same = (&*earlier.symbol, earlier.side, earlier.quantity, earlier.price)
+            == (&*new.symbol, new.side, new.quantity, new.price);
+        if is_same { Placed::Order(earlier) } else { Placed::KeyIsTaken }
+    }))
+}
+
+fn place(db: &Connection, sender: &Sender, new: &NewOrder, payment: &str) -> Result<Placed> {
+    if let Some(placed) = placed(db, sender, new)? {
+        return Ok(placed);
     }
     let sql = format!(
-        "INSERT INTO orders (user, idempotency_key, symbol, side, quantity, price)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING {ORDER}"
+        "INSERT INTO orders (user, idempotency_key, symbol, side, quantity, price, payment)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING {ORDER}"
     );
     let values = (
         &sender.user,
@@ -144,6 +164,7 @@ fn place(db: &Connection, sender: &Sender, new: &NewOrder) -> Result<Placed> {
         new.side.name(),
         new.quantity,
         new.price,
+        payment,
     );
     db.prepare_cached(&sql)?.query_row(values, order).map(Placed::Order)
 }

@@ -30,6 +30,8 @@ const MIGRATIONS: &[&str] = &[
         UPDATE orders SET revision = (SELECT max(revision) + 1 FROM orders),
             updated_at = strftime('%Y-%m-%dT%H:%M:%fZ') WHERE id = new.id;
     END;",
+    // What the payment provider calls its charge. Orders of before were not paid for.
+    "ALTER TABLE orders ADD COLUMN payment TEXT;",
 ];
 
 /// Brings a file up to date. Of several processes that open a new file at once, one does it.

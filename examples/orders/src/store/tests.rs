@@ -22,7 +22,7 @@ fn sender(user: &str, key: Option<&str>) -> Sender {
 }
 
 async fn place(store: &Store, key: Option<&str>, quantity: f64) -> Order {
-    match store.place(sender("ann", key), some(quantity)).await.unwrap() {
+    match store.place(sender("ann", key), some(quantity), "ch_1".to_owned()).await.unwrap() {
         Placed::Order(order) => order,
         Placed::KeyIsTaken => panic!("the key is taken"),
     }
@@ -46,10 +46,23 @@ async fn a_key_places_one_order_of_one_user() {
     let (_dir, store) = open();
     let first = place(&store, Some("k"), 1.0).await;
     assert_eq!(place(&store, Some("k"), 1.0).await, first);
-    assert_eq!(store.place(sender("ann", Some("k")), some(2.0)).await.unwrap(), Placed::KeyIsTaken);
-    let other = store.place(sender("bob", Some("k")), some(2.0)).await.unwrap();
+    let again = store.place(sender("ann", Some("k")), some(2.0), "ch_2".to_owned());
+    assert_eq!(again.await.unwrap(), Placed::KeyIsTaken);
+    let other = store.place(sender("bob", Some("k")), some(2.0), "ch_2".to_owned()).await.unwrap();
     assert!(matches!(other, Placed::Order(order) if order.id > first.id));
     assert!(place(&store, None, 1.0).await.id != place(&store, None, 1.0).await.id);
+}
+
+#[tokio::test]
+async fn what_a_key_has_placed_is_found_before_anybody_pays_again() {
+    let (_dir, store) = open();
+    let (ann, bob) = (sender("ann", Some("k")), sender("bob", Some("k")));
+    assert_eq!(store.placed(&ann, &some(1.0)).await.unwrap(), None);
+    let order = place(&store, Some("k"), 1.0).await;
+    assert_eq!(store.placed(&ann, &some(1.0)).await.unwrap(), Some(Placed::Order(order)));
+    assert_eq!(store.placed(&ann, &some(2.0)).await.unwrap(), Some(Placed::KeyIsTaken));
+    assert_eq!(store.placed(&bob, &some(1.0)).await.unwrap(), None);
+    assert_eq!(store.placed(&sender("ann", None), &some(1.0)).await.unwrap(), None);
 }
 
 #[tokio::test]
