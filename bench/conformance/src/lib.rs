@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod bounded;
 mod breakers;
+mod limiters;
 mod report;
 mod verdict;
 mod versions;
@@ -14,6 +15,9 @@ mod versions;
 pub fn run(wanted: &str) -> ExitCode {
     let mut ours_hold = true;
     if let Some(suite) = breakers::suite(wanted) {
+        ours_hold &= report::print(suite);
+    }
+    if let Some(suite) = limiters::suite(wanted) {
         ours_hold &= report::print(suite);
     }
     if ours_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE }
