@@ -9,28 +9,19 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Waker},
-    thread,
     time::Duration,
 };
 
-use measure::{Contender, print, run};
+use measure::{Shared, Work, print, run_shared};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use underpin_shutdown::{Phase, Plan, Shutdown};
 
 const BATCHES: usize = 101;
 const BATCH: Duration = Duration::from_millis(4);
-
-type Work = Box<dyn FnMut() + Send>;
-
-/// A contender, made anew for each thread around what the threads share.
-struct Shared {
-    name: &'static str,
-    make: Box<dyn Fn() -> Work>,
-}
 
 /// Prints the tables.
 pub fn tables() {
@@ -42,28 +33,8 @@ pub fn tables() {
     }
 }
 
-/// One contender after the other, because the second thread would disturb the others.
 fn table(title: &str, contenders: Vec<Shared>, threads: usize) {
-    let mut figures = Vec::new();
-    for Shared { name, make } in contenders {
-        let stop = Arc::new(AtomicBool::new(false));
-        let others: Vec<_> = (1..threads)
-            .map(|_| {
-                let (mut work, stop) = (make(), stop.clone());
-                thread::spawn(move || {
-                    while !stop.load(Ordering::Relaxed) {
-                        (0..100).for_each(|_| work());
-                    }
-                })
-            })
-            .collect();
-        figures.extend(run(vec![Contender::new(name, make())], BATCHES, BATCH));
-        stop.store(true, Ordering::Relaxed);
-        for other in others {
-            other.join().expect("it does not panic");
-        }
-    }
-    print(title, &figures);
+    print(title, &run_shared(contenders, threads, BATCHES, BATCH));
 }
 
 fn guards() -> Vec<Shared> {
@@ -71,30 +42,21 @@ fn guards() -> Vec<Shared> {
     let task_tracker = TaskTracker::new();
     let atomic = Arc::new(AtomicUsize::new(0));
     vec![
-        Shared {
-            name: "Tracker::admit",
-            make: Box::new(move || {
-                let tracker = tracker.clone();
-                Box::new(move || drop(black_box(tracker.admit())))
-            }),
-        },
-        Shared {
-            name: "TaskTracker::token",
-            make: Box::new(move || {
-                let tracker = task_tracker.clone();
-                Box::new(move || drop(black_box(tracker.token())))
-            }),
-        },
-        Shared {
-            name: "one atomic, added and subtracted",
-            make: Box::new(move || {
-                let atomic = atomic.clone();
-                Box::new(move || {
-                    atomic.fetch_add(1, Ordering::AcqRel);
-                    black_box(&atomic).fetch_sub(1, Ordering::AcqRel);
-                })
-            }),
-        },
+        Shared::new("Tracker::admit", move || {
+            let tracker = tracker.clone();
+            Box::new(move || drop(black_box(tracker.admit())))
+        }),
+        Shared::new("TaskTracker::token", move || {
+            let tracker = task_tracker.clone();
+            Box::new(move || drop(black_box(tracker.token())))
+        }),
+        Shared::new("one atomic, added and subtracted", move || {
+            let atomic = atomic.clone();
+            Box::new(move || {
+                atomic.fetch_add(1, Ordering::AcqRel);
+                black_box(&atomic).fetch_sub(1, Ordering::AcqRel);
+            })
+        }),
     ]
 }
 
@@ -105,24 +67,17 @@ fn polls() -> Vec<Shared> {
     let (sender, receiver) = watch::channel(false);
     let sender = Arc::new(sender);
     vec![
-        Shared {
-            name: "Shutdown::at",
-            make: Box::new(move || polled(Box::pin(shutdown.at(Phase::Draining).unit()))),
-        },
-        Shared {
-            name: "CancellationToken::cancelled",
-            make: Box::new(move || polled(Box::pin(token.clone().cancelled_owned()))),
-        },
-        Shared {
-            name: "watch::Receiver::changed",
-            make: Box::new(move || {
-                let (mut receiver, sender) = (receiver.clone(), sender.clone());
-                polled(Box::pin(async move {
-                    let _ = receiver.changed().await;
-                    drop(sender);
-                }))
-            }),
-        },
+        Shared::new("Shutdown::at", move || polled(Box::pin(shutdown.at(Phase::Draining).unit()))),
+        Shared::new("CancellationToken::cancelled", move || {
+            polled(Box::pin(token.clone().cancelled_owned()))
+        }),
+        Shared::new("watch::Receiver::changed", move || {
+            let (mut receiver, sender) = (receiver.clone(), sender.clone());
+            polled(Box::pin(async move {
+                let _ = receiver.changed().await;
+                drop(sender);
+            }))
+        }),
     ]
 }
 

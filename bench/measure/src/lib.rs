@@ -3,12 +3,16 @@
 //! Contenders take turns, batch by batch, so that a machine that slows down slows all of them; a figure is the median of the batches.
 //! Clocks on shared machines are noisy, so read the ratios, and the allocations, which are exact.
 
+mod shared;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     hint::black_box,
     time::{Duration, Instant},
 };
+
+pub use crate::shared::{Shared, Work, run_shared};
 
 /// Counts allocations of the current thread; a benchmark makes it its global allocator.
 #[derive(Debug)]
@@ -51,6 +55,7 @@ pub struct Contender<'a> {
     /// Its name in the table.
     pub name: &'a str,
     work: Box<dyn FnMut() + 'a>,
+    calls: u32,
 }
 
 /// What was measured.
@@ -69,7 +74,12 @@ pub struct Figure {
 impl<'a> Contender<'a> {
     /// `work` is called over and over; what it returns is not optimised away.
     pub fn new<T>(name: &'a str, mut work: impl FnMut() -> T + 'a) -> Contender<'a> {
-        Contender { name, work: Box::new(move || drop(black_box(work()))) }
+        Contender { name, work: Box::new(move || drop(black_box(work()))), calls: 1 }
+    }
+
+    /// `work` makes so many calls each time, and the figures are those of one: for calls that are about as short as calling `work`.
+    pub fn of(self, calls: u32) -> Contender<'a> {
+        Contender { calls, ..self }
     }
 }
 
@@ -94,8 +104,9 @@ pub fn run(mut contenders: Vec<Contender<'_>>, batches: usize, batch: Duration) 
         .zip(samples)
         .map(|(contender, mut samples)| {
             samples.sort_unstable();
-            let picos = samples[samples.len() / 2];
+            let picos = samples[samples.len() / 2] / u128::from(contender.calls);
             let ((), allocations) = allocations(&mut *contender.work);
+            let allocations = allocations / u64::from(contender.calls);
             Figure {
                 name: contender.name.to_owned(),
                 time: Duration::from_nanos(u64::try_from(picos / 1000).unwrap_or(u64::MAX)),
