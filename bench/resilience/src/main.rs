@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         ["instructions"] => instructions::tables(),
         // What the program starts itself.
         ["remember", limiter] => memory::remember(limiter),
-        ["call", table, contender, times] => instructions::call(table, contender, times),
+        ["call", table, contender] => instructions::call(table, contender),
         _ => {
             eprintln!(
                 "no such part; the parts are conformance, breakers, retries, limiters, memory, instructions"
