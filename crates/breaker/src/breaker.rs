@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::IntoFuture,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -165,25 +166,28 @@ impl Breaker {
 
     #[inline]
     fn acquire(&self, now: Option<Instant>) -> Result<Permit<'_>, Rejected> {
+        // The usual case is all that is worth having in the caller's own code.
         if self.shared.manual.load(Ordering::Acquire) == 0
             && let Some(ticket) = self.shared.circuit.admit_closed()
         {
-            return Ok(Permit::new(self, Some(ticket), now));
+            let began = self.shared.slow.map(|_| now.unwrap_or_else(Instant::now));
+            return Ok(Permit::new(self, Some(ticket), began));
         }
         self.acquire_slowly(now)
     }
 
-    #[cold]
+    #[inline(never)]
     fn acquire_slowly(&self, now: Option<Instant>) -> Result<Permit<'_>, Rejected> {
         match self.manual() {
-            Some(State::Disabled) => return Ok(Permit::new(self, None, now)),
+            Some(State::Disabled) => return Ok(Permit::new(self, None, None)),
             Some(state) => return Err(self.rejected(state, None)),
             None => {}
         }
         let now = now.unwrap_or_else(Instant::now);
         let (admitted, step) = self.shared.circuit.admit(self.tick(now));
         self.tell(step);
-        admitted.map(|ticket| Permit::new(self, Some(ticket), Some(now))).map_err(|refusal| {
+        let began = self.shared.slow.map(|_| now);
+        admitted.map(|ticket| Permit::new(self, Some(ticket), began)).map_err(|refusal| {
             let retry_in = Duration::from_millis(refusal.retry_in);
             self.rejected(refusal.kind.into(), Some(retry_in))
         })
@@ -193,10 +197,7 @@ impl Breaker {
         Rejected { name: self.shared.name.clone(), state, retry_in }
     }
 
-    pub(crate) fn slow(&self) -> Option<Duration> {
-        self.shared.slow
-    }
-
+    #[inline]
     pub(crate) fn record(
         &self,
         ticket: Ticket,
@@ -205,21 +206,33 @@ impl Breaker {
         now: Option<Instant>,
     ) -> Recorded {
         let circuit = &self.shared.circuit;
-        let is_slow = |now: Instant| match (self.shared.slow, began) {
-            (Some(slow), Some(began)) => now.saturating_duration_since(began) >= slow,
-            _ => false,
-        };
-        if outcome == Outcome::Ignore {
-            circuit.abandon(ticket);
-            return Recorded::Ignored;
-        }
         let is_plain = began.is_none() && !ticket.is_probe && !circuit.needs_time();
         if outcome == Outcome::Success && is_plain {
             return circuit.record_success(ticket);
         }
+        self.record_slowly(ticket, outcome, began, now)
+    }
+
+    #[inline(never)]
+    fn record_slowly(
+        &self,
+        ticket: Ticket,
+        outcome: Outcome,
+        began: Option<Instant>,
+        now: Option<Instant>,
+    ) -> Recorded {
+        let circuit = &self.shared.circuit;
+        if outcome == Outcome::Ignore {
+            circuit.abandon(ticket);
+            return Recorded::Ignored;
+        }
         let now = now.unwrap_or_else(Instant::now);
+        let is_slow = match (self.shared.slow, began) {
+            (Some(slow), Some(began)) => now.saturating_duration_since(began) >= slow,
+            _ => false,
+        };
         let outcome = match outcome {
-            Outcome::Success if is_slow(now) => Outcome::Failure,
+            Outcome::Success if is_slow => Outcome::Failure,
             outcome => outcome,
         };
         let (recorded, step) = circuit.record(ticket, outcome, self.tick(now));
@@ -228,10 +241,11 @@ impl Breaker {
     }
 
     /// The permit was dropped.
-    pub(crate) fn give_up(&self, ticket: Ticket, began: Option<Instant>, is_panicking: bool) {
+    #[cold]
+    pub(crate) fn give_up(&self, ticket: Ticket, began: Option<Instant>) {
         let took = began.map(|began| began.elapsed());
         let is_slow = took.zip(self.shared.slow).is_some_and(|(took, slow)| took >= slow);
-        if is_panicking || is_slow {
+        if thread::panicking() || is_slow {
             self.record(ticket, Outcome::Failure, None, None);
         } else {
             self.shared.circuit.abandon(ticket);

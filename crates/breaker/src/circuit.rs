@@ -69,6 +69,7 @@ impl Circuit {
         }
     }
 
+    #[inline]
     pub(crate) fn state(&self) -> StateWord {
         StateWord::unpack(self.state.load(Ordering::Acquire))
     }
@@ -89,6 +90,7 @@ impl Circuit {
     }
 
     /// Whether a success has to be told the time.
+    #[inline]
     pub(crate) fn needs_time(&self) -> bool {
         self.ring.is_some()
     }
@@ -159,10 +161,22 @@ impl Circuit {
     /// A success of a call that was no probe, without a look at the clock.
     #[inline]
     pub(crate) fn record_success(&self, ticket: Ticket) -> Recorded {
+        // The usual case writes nothing, and is all that is worth having in the caller's own code.
+        let streak = Streak::unpack(self.streak.load(Ordering::Acquire));
+        let is_streak = streak.failures > 0 && streak.generation == ticket.generation;
+        let is_current = self.state().generation == ticket.generation;
+        if is_current && !is_streak && self.rules.rate.is_none() {
+            return Recorded::Counted;
+        }
+        self.count_success(ticket)
+    }
+
+    #[inline(never)]
+    fn count_success(&self, ticket: Ticket) -> Recorded {
         if self.state().generation != ticket.generation {
             return Recorded::Stale;
         }
-        // Nothing to forget: the usual case writes nothing.
+        // Nothing to forget: nothing to write.
         let forget = |word| {
             let streak = this_stay(Streak::unpack(word), ticket.generation)?;
             (streak.failures > 0).then(|| Streak { failures: 0, ..streak }.pack())

@@ -1,7 +1,7 @@
 //! Permission for one call, and how it went.
 
 use std::{
-    fmt, thread,
+    fmt,
     time::{Duration, Instant},
 };
 
@@ -52,16 +52,17 @@ pub struct Permit<'a> {
 }
 
 impl<'a> Permit<'a> {
+    #[inline]
     pub(crate) fn new(
         breaker: &'a Breaker,
         ticket: Option<Ticket>,
-        now: Option<Instant>,
+        began: Option<Instant>,
     ) -> Permit<'a> {
-        let began = ticket.and(breaker.slow()).map(|_| now.unwrap_or_else(Instant::now));
         Permit { breaker, ticket, began }
     }
 
     /// The dependency answered. Slower than [`slow`](crate::Builder::slow), it is a failure.
+    #[inline]
     pub fn success(self) -> Recorded {
         self.record(Outcome::Success)
     }
@@ -72,6 +73,7 @@ impl<'a> Permit<'a> {
     }
 
     /// How it went.
+    #[inline]
     pub fn record(self, outcome: Outcome) -> Recorded {
         self.finish(outcome, None)
     }
@@ -86,6 +88,11 @@ impl<'a> Permit<'a> {
         self.ticket.is_some_and(|ticket| ticket.is_probe)
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "the compiler deems it too long, but for the usual call most of it is known to be dead"
+    )]
+    #[inline(always)]
     fn finish(mut self, outcome: Outcome, now: Option<Instant>) -> Recorded {
         let Some(ticket) = self.ticket.take() else { return Recorded::Ignored };
         self.breaker.record(ticket, outcome, self.began, now)
@@ -98,9 +105,10 @@ impl<'a> Permit<'a> {
 }
 
 impl Drop for Permit<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.breaker.give_up(ticket, self.began, thread::panicking());
+            self.breaker.give_up(ticket, self.began);
         }
     }
 }

@@ -30,6 +30,7 @@ impl Generation {
         self.0
     }
 
+    #[inline]
     fn of(word: u64) -> Generation {
         Generation(u32::try_from(word >> REST).unwrap_or(0))
     }
@@ -68,6 +69,7 @@ pub(crate) struct StateWord {
 }
 
 impl StateWord {
+    #[inline]
     pub(crate) fn unpack(word: u64) -> StateWord {
         let kind = match word >> TICK & mask(2) {
             0 => Kind::Closed,
@@ -95,6 +97,7 @@ pub(crate) struct Streak {
 }
 
 impl Streak {
+    #[inline]
     pub(crate) fn unpack(word: u64) -> Streak {
         Streak { generation: Generation::of(word), failures: word & mask(REST) }
     }
@@ -118,6 +121,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    #[inline]
     pub(crate) fn unpack(word: u64) -> Window {
         let calls = u32::try_from(word >> LONGEST_WINDOW & mask(LENGTH)).unwrap_or(0);
         let failed = u32::try_from(word & mask(LONGEST_WINDOW)).unwrap_or(0);
