@@ -35,8 +35,8 @@ impl Contender for Ours {
             }
             builder = builder.trip(Trip::rate(rate.failures).last(rate.last).min_calls(rate.least));
         }
-        if rules.rate_over.is_some() {
-            return Err(Stop::Cannot("a rate is one of the last calls, not of a time"));
+        if let Some(rate) = rules.rate_over {
+            builder = builder.trip(Trip::rate(rate.failures).over(rate.time).min_calls(rate.least));
         }
         builder = match rules.longer {
             None => builder.open(rules.open),
