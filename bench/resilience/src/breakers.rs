@@ -50,6 +50,9 @@ pub fn healthy() -> Vec<Shared> {
     contenders.push(ours("underpin-breaker, a rate of 32", false, |builder| {
         builder.trip(Trip::rate(0.5).last(32).min_calls(32))
     }));
+    contenders.push(ours("underpin-breaker, a rate over 10 s", false, |builder| {
+        builder.trip(Trip::rate(0.5).over(Duration::from_secs(10)).min_calls(20))
+    }));
     contenders.push(ours("underpin-breaker, slow", false, |builder| builder.slow(HOUR)));
     let permits = Breaker::new("bench");
     contenders.push(repeated("underpin-breaker, try_acquire", move || {
