@@ -33,6 +33,11 @@ pub trait Limiter: Send + Sync {
         Err(Stop::Cannot("it reads the clock itself"))
     }
 
+    /// How many keys it keeps.
+    fn kept(&self) -> Result<usize, Stop> {
+        Err(Stop::Cannot("it has no keys"))
+    }
+
     /// Waits until so many are granted, but not longer than `within`.
     fn wait(&self, _n: u32, _within: Option<Duration>) -> Result<Wait, Stop> {
         Err(Stop::Cannot("it does not wait"))

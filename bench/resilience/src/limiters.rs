@@ -8,6 +8,7 @@ use governor::{DefaultKeyedRateLimiter, Quota};
 use measure::{Shared, Work, print, run_shared};
 use rate_net::{Algorithm, Eviction, RateLimiter};
 use throttle_net::PerKey;
+use underpin_ratelimit::{Limit, Limiter};
 
 const BATCHES: usize = 101;
 const BATCH: Duration = Duration::from_millis(4);
@@ -48,8 +49,14 @@ pub fn rates(keys: u64, rate: u32) -> Vec<Shared> {
         .eviction(throttle_net::Eviction::capacity(100_000))
         .build();
     let throttle_net = Arc::new(throttle_net);
+    let ours = Arc::new(Limiter::new(Limit::gcra(rate, SECOND)));
     vec![
-        keyed("governor", keys, governor, |limiter, key| drop(black_box(limiter.check_key(&key)))),
+        keyed("underpin-ratelimit, gcra", keys, ours, |limiter, key| {
+            let _ = black_box(limiter.check(&key));
+        }),
+        keyed("governor", keys, governor, |limiter, key| {
+            let _ = black_box(limiter.check_key(&key));
+        }),
         keyed("rate-net", keys, rate_net, |limiter, key| {
             let _ = black_box(limiter.check(key));
         }),
@@ -67,9 +74,15 @@ pub fn windows(keys: u64) -> Vec<Shared> {
         .eviction(Eviction::capacity(100_000))
         .build();
     let rate_net = Arc::new(rate_net);
-    vec![keyed("rate-net", keys, rate_net, |limiter, key| {
-        let _ = black_box(limiter.check(key));
-    })]
+    let ours = Arc::new(Limiter::new(Limit::window(100, Duration::from_micros(1))));
+    vec![
+        keyed("underpin-ratelimit, window", keys, ours, |limiter, key| {
+            let _ = black_box(limiter.check(&key));
+        }),
+        keyed("rate-net", keys, rate_net, |limiter, key| {
+            let _ = black_box(limiter.check(key));
+        }),
+    ]
 }
 
 fn keyed<L>(name: &'static str, keys: u64, limiter: Arc<L>, ask: fn(&L, u64)) -> Shared

@@ -12,12 +12,20 @@ use std::{
 use governor::{DefaultKeyedRateLimiter, Quota};
 use rate_net::{Algorithm, Eviction, RateLimiter};
 use throttle_net::PerKey;
+use underpin_ratelimit::{Limit, Limiter};
 
 const KEYS: u64 = 1_000_000;
 const MANY_KEYS: u64 = 5_000_000;
 
 /// Who is asked. A limit of one a second, or of ten.
-const LIMITERS: [&str; 4] = ["governor", "rate-net", "rate-net, exact window", "throttle-net"];
+const LIMITERS: [&str; 6] = [
+    "underpin-ratelimit, gcra",
+    "underpin-ratelimit, window",
+    "governor",
+    "rate-net",
+    "rate-net, exact window",
+    "throttle-net",
+];
 
 /// Prints the table.
 pub fn table() {
@@ -61,6 +69,14 @@ fn asked(limiter: &str) -> Box<dyn Fn(u64)> {
     let keys = usize::try_from(KEYS).expect("it is small");
     let second = Duration::from_secs(1);
     match limiter {
+        "underpin-ratelimit, gcra" | "underpin-ratelimit, window" => {
+            let limit = match limiter {
+                "underpin-ratelimit, gcra" => Limit::gcra(10, second),
+                _ => Limit::window(10, second),
+            };
+            let limiter = Limiter::builder(limit).keys(keys).build();
+            Box::new(move |key| drop(limiter.check(&key)))
+        }
         "governor" => {
             let quota = Quota::per_second(NonZeroU32::MIN);
             let limiter = DefaultKeyedRateLimiter::<u64>::keyed(quota);

@@ -3,6 +3,7 @@
 use crate::{limiters::Contender, report::Column};
 
 mod governor;
+mod ours;
 mod rate_net;
 mod throttle_net;
 mod tower_resilience;
@@ -10,6 +11,12 @@ mod tower_resilience;
 /// Ours first.
 pub fn all() -> Vec<Column<dyn Contender>> {
     vec![
+        Column {
+            package: "underpin-ratelimit",
+            head: "underpin",
+            contender: &ours::Ours,
+            by_design: ours::BY_DESIGN,
+        },
         Column {
             package: "governor",
             head: "governor",

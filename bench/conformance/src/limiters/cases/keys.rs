@@ -21,6 +21,12 @@ pub fn cases() -> Vec<Case<dyn Contender>> {
         flood, "a flood of keys lifts no limit",
             "With room for 1,000 keys, a key at its limit is still at it after 100,000 other keys.",
             "who can make up keys has no limit at all.";
+        bounded, "keys stay within their room",
+            "Told to keep 1,000 keys, it keeps not many more after 100,000.",
+            "who can make up keys takes all of the memory.";
+        full, "a new key is let in when the room is used up",
+            "Told to keep 1,000 keys, after 100,000 that are all at their limit, a new one is granted.",
+            "who can make up keys shuts new clients out.";
         several, "several limits are asked all or nothing",
             "Twenty requests that one limit denies leave the other as full as it was.",
             "a limit that denies uses up the others.";
@@ -56,6 +62,31 @@ async fn flood(contender: &dyn Contender) -> Outcome {
     }
     let more = granted(&*limiter, KEY, 5)?;
     ensure!(more == 0, "{more} more were granted");
+    Ok(())
+}
+
+async fn bounded(contender: &dyn Contender) -> Outcome {
+    pause();
+    let limiter = contender.limiter(Quota::smooth(1, 5).keys(1000))?;
+    for key in 0..100_000 {
+        granted(&*limiter, key, 1)?;
+    }
+    let kept = limiter.kept()?;
+    ensure!(kept <= 2000, "it keeps {kept}");
+    Ok(())
+}
+
+async fn full(contender: &dyn Contender) -> Outcome {
+    pause();
+    let limiter = contender.limiter(Quota::smooth(1, 5).keys(1000))?;
+    for key in 0..100_000 {
+        granted(&*limiter, key, 5)?;
+    }
+    let mut sum = 0;
+    for key in 200_000..200_100 {
+        sum += granted(&*limiter, key, 1)?;
+    }
+    ensure!(sum == 100, "{sum} of 100 new keys were granted a request");
     Ok(())
 }
 

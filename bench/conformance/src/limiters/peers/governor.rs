@@ -15,10 +15,16 @@ use crate::{
 pub struct Governor;
 
 /// Where it means something else.
-pub const BY_DESIGN: &[(&str, &str)] = &[(
-    "waits are granted in their order",
-    "all who wait ask again when they are told to, and jitter is recommended where they are many",
-)];
+pub const BY_DESIGN: &[(&str, &str)] = &[
+    (
+        "keys stay within their room",
+        "there is one state for each key until the program calls `retain_recent`, which it should now and then",
+    ),
+    (
+        "waits are granted in their order",
+        "all who wait ask again when they are told to, and jitter is recommended where they are many",
+    ),
+];
 
 type Keyed = RateLimiter<u64, DashMapStateStore<u64>, Clock, NoOpMiddleware<Duration>>;
 
@@ -55,6 +61,10 @@ impl Limiter for Inner {
 
     fn check_behind(&self, key: u64, behind: Duration) -> Result<Answer, Stop> {
         self.clock.behind(behind, || self.check(key, 1))
+    }
+
+    fn kept(&self) -> Result<usize, Stop> {
+        Ok(self.limiter.len())
     }
 
     fn wait(&self, n: u32, within: Option<Duration>) -> Result<Wait, Stop> {

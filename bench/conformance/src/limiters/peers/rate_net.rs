@@ -13,10 +13,16 @@ use crate::{
 pub struct RateNet;
 
 /// Where it means something else.
-pub const BY_DESIGN: &[(&str, &str)] = &[(
-    "waits are granted in their order",
-    "all who wait ask again when they are told to; there is no queue",
-)];
+pub const BY_DESIGN: &[(&str, &str)] = &[
+    (
+        "a new key is let in when the room is used up",
+        "beyond what it remembers of keys that had to go, a new one is refused, unless `Overflow::Forget` is chosen",
+    ),
+    (
+        "waits are granted in their order",
+        "all who wait ask again when they are told to; there is no queue",
+    ),
+];
 
 struct Inner {
     limiter: Arc<AsyncLimiter<Clock>>,
@@ -55,6 +61,10 @@ impl Limiter for Inner {
 
     fn check_behind(&self, key: u64, behind: Duration) -> Result<Answer, Stop> {
         self.clock.behind(behind, || self.check(key, 1))
+    }
+
+    fn kept(&self) -> Result<usize, Stop> {
+        Ok(self.limiter.inner().tracked_keys())
     }
 
     fn wait(&self, n: u32, within: Option<Duration>) -> Result<Wait, Stop> {

@@ -15,7 +15,10 @@ use crate::{
 pub struct ThrottleNet;
 
 /// Where it means something else.
-pub const BY_DESIGN: &[(&str, &str)] = &[];
+pub const BY_DESIGN: &[(&str, &str)] = &[(
+    "a new key is let in when the room is used up",
+    "where all keys are at their limit, a new one is refused, unless `WhenFull::ForgetDebt` is chosen",
+)];
 
 /// By key, as its buckets are.
 struct Buckets {
@@ -89,6 +92,10 @@ impl Limiter for Buckets {
 
     fn check_behind(&self, key: u64, behind: Duration) -> Result<Answer, Stop> {
         self.clock.behind(behind, || self.check(key, 1))
+    }
+
+    fn kept(&self) -> Result<usize, Stop> {
+        Ok(self.limiter.len())
     }
 
     fn wait(&self, n: u32, within: Option<Duration>) -> Result<Wait, Stop> {
