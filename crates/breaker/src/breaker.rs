@@ -1,6 +1,7 @@
 //! The breaker.
 
 use std::{
+    borrow::Cow,
     fmt,
     future::IntoFuture,
     sync::Arc,
@@ -41,7 +42,7 @@ struct Shared {
     manual: AtomicU32,
     epoch: Instant,
     slow: Option<Duration>,
-    name: Arc<str>,
+    name: Cow<'static, str>,
     on_change: Option<OnChange>,
 }
 
@@ -80,17 +81,17 @@ pub struct Snapshot {
 impl Breaker {
     /// One with the usual settings: 5 failures in a row, 30 s, 3 successes, one probe at a time.
     #[must_use]
-    pub fn new(name: impl Into<Arc<str>>) -> Breaker {
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Breaker {
         Breaker::builder(name).build()
     }
 
-    /// One with settings of its own.
-    pub fn builder(name: impl Into<Arc<str>>) -> Builder {
+    /// One with settings of its own. Each rejection carries the name: a `&'static str` costs nothing then, a `String` is copied.
+    pub fn builder(name: impl Into<Cow<'static, str>>) -> Builder {
         Builder::new(name.into())
     }
 
     pub(crate) fn with(
-        name: Arc<str>,
+        name: Cow<'static, str>,
         rules: Rules,
         slow: Option<Duration>,
         on_change: Option<OnChange>,

@@ -1,6 +1,6 @@
 //! A breaker's settings.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use crate::{
     breaker::Breaker,
@@ -128,7 +128,7 @@ impl Trip {
 /// Settings of a breaker: [`Breaker::builder`].
 #[must_use = "nothing is made before `build`"]
 pub struct Builder {
-    name: Arc<str>,
+    name: Cow<'static, str>,
     rules: Rules,
     has_rules: bool,
     probe_timeout: Option<Duration>,
@@ -137,7 +137,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub(crate) fn new(name: Arc<str>) -> Builder {
+    pub(crate) fn new(name: Cow<'static, str>) -> Builder {
         let open = Duration::from_secs(30);
         let rules = Rules {
             consecutive: Some(5),

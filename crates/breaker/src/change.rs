@@ -1,8 +1,8 @@
 //! What is told of a change of state.
 
 use std::{
+    borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
 };
 
 use crate::breaker::State;
@@ -12,7 +12,7 @@ use crate::breaker::State;
 #[non_exhaustive]
 pub struct Change {
     /// The breaker's name.
-    pub name: Arc<str>,
+    pub name: Cow<'static, str>,
     /// The state before.
     pub from: State,
     /// The state after.

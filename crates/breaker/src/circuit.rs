@@ -278,7 +278,8 @@ impl Circuit {
         let openings = self.openings.load(Ordering::Relaxed);
         let before = ticks((self.rules.open)(openings.saturating_sub(1)));
         // One that was closed for as long as it was open before begins anew.
-        let is_new = state.kind == Kind::Closed && (now + 1).saturating_sub(state.tick) >= before;
+        let is_new = state.kind == Kind::Closed
+            && now.saturating_add(1).saturating_sub(state.tick) >= before;
         let nth = if is_new || openings == 0 { 0 } else { openings };
         let usual = (self.rules.open)(nth);
         let wait = match outcome {
@@ -305,7 +306,7 @@ impl Circuit {
 
     /// The first millisecond of a new closed stay: one in which nothing of an earlier stay was counted, for by that the counts are told apart.
     fn fresh(&self, now: Tick) -> Tick {
-        now.max(self.ring.as_ref().map_or(0, |ring| ring.newest())) + 1
+        now.max(self.ring.as_ref().map_or(0, |ring| ring.newest())).saturating_add(1)
     }
 
     /// Closes it, whatever has happened.

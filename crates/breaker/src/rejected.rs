@@ -1,6 +1,6 @@
 //! No call was made.
 
-use std::{error, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, error, fmt, time::Duration};
 
 use crate::breaker::State;
 
@@ -43,7 +43,7 @@ use crate::breaker::State;
 #[non_exhaustive]
 pub struct Rejected {
     /// The breaker's name.
-    pub name: Arc<str>,
+    pub name: Cow<'static, str>,
     /// What it was: open, half-open with its probes out, or isolated.
     pub state: State,
     /// When it is worth asking again, if time alone makes it so; rounded up to milliseconds.

@@ -1,6 +1,6 @@
 //! A limiter's settings.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use crate::{limit::Limit, limiter::Limiter, table::WhenFull};
 
@@ -9,7 +9,7 @@ use crate::{limit::Limit, limiter::Limiter, table::WhenFull};
 #[must_use = "nothing is made before `build`"]
 pub struct Builder {
     limit: Limit,
-    name: Arc<str>,
+    name: Cow<'static, str>,
     keys: usize,
     when_full: WhenFull,
 }
@@ -34,13 +34,13 @@ impl Builder {
         self
     }
 
-    /// Its name in errors, events and headers: `default` unless set.
+    /// Its name in errors, events and headers: `default` unless set. Each denial carries it: a `&'static str` costs nothing then, a `String` is copied.
     ///
     /// # Panics
     ///
     /// When it is empty, or has a character that cannot stand in a header's string: anything but printable ASCII, `"` and `\`.
     #[track_caller]
-    pub fn name(mut self, name: impl Into<Arc<str>>) -> Builder {
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Builder {
         let name = name.into();
         let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
         assert!(

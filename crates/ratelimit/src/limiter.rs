@@ -1,6 +1,7 @@
 //! The limiter.
 
 use std::{
+    borrow::Cow,
     fmt,
     hash::{BuildHasher as _, Hash, RandomState},
     sync::Arc,
@@ -28,18 +29,18 @@ use crate::{
 /// anything else.
 #[derive(Clone)]
 pub struct Limiter {
-    shared: Arc<Shared<dyn Keys>>,
+    shared: Arc<Shared>,
 }
 
-struct Shared<T: ?Sized> {
-    name: Arc<str>,
+struct Shared {
+    name: Cow<'static, str>,
     limit: Limit,
     /// Those of the limit.
     requests: u32,
     hasher: RandomState,
     epoch: Instant,
     log: Log,
-    keys: T,
+    keys: Box<dyn Keys>,
 }
 
 impl Limiter {
@@ -54,19 +55,22 @@ impl Limiter {
         Builder::new(limit)
     }
 
-    pub(crate) fn with(limit: Limit, name: Arc<str>, keys: usize, when_full: WhenFull) -> Limiter {
-        fn share<T>(limit: Limit, name: Arc<str>, keys: T) -> Arc<Shared<T>> {
-            let (hasher, epoch) = (RandomState::new(), now());
-            let (requests, log) = (limit.requests(), Log::default());
-            Arc::new(Shared { name, limit, requests, hasher, epoch, log, keys })
-        }
-        let shared: Arc<Shared<dyn Keys>> = match limit.0 {
-            Rule::Window(rule) => share(limit, name, Table::new(rule, keys, when_full)),
-            Rule::Gcra(rule) => share(limit, name, Table::new(rule, keys, when_full)),
-            Rule::Fixed(rule) => share(limit, name, Table::new(rule, keys, when_full)),
-            Rule::TwoWindows(rule) => share(limit, name, Table::new(rule, keys, when_full)),
+    pub(crate) fn with(
+        limit: Limit,
+        name: Cow<'static, str>,
+        keys: usize,
+        when_full: WhenFull,
+    ) -> Limiter {
+        let keys: Box<dyn Keys> = match limit.0 {
+            Rule::Window(rule) => Box::new(Table::new(rule, keys, when_full)),
+            Rule::Gcra(rule) => Box::new(Table::new(rule, keys, when_full)),
+            Rule::Fixed(rule) => Box::new(Table::new(rule, keys, when_full)),
+            Rule::TwoWindows(rule) => Box::new(Table::new(rule, keys, when_full)),
         };
-        Limiter { shared }
+        let (hasher, epoch) = (RandomState::new(), now());
+        let (requests, log) = (limit.requests(), Log::default());
+        let shared = Shared { name, limit, requests, hasher, epoch, log, keys };
+        Limiter { shared: Arc::new(shared) }
     }
 
     /// Asks for one request, and counts it if it is granted.
@@ -105,11 +109,7 @@ impl Limiter {
 
     fn checked(&self, hash: u64, n: u32, now: Instant) -> Result<Granted, Denied> {
         let now = self.nanos(now);
-        let asked = self.ask(hash, n, now, 0);
-        if let Err(denied) = &asked {
-            self.log(denied, now);
-        }
-        asked
+        self.ask(hash, n, now, 0).inspect_err(|denied| self.log(denied, now))
     }
 
     /// Takes a place that comes within this time.

@@ -1,6 +1,6 @@
 //! What comes of asking.
 
-use std::{error, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, error, fmt, time::Duration};
 
 use crate::algorithm::nanos::Nanos;
 
@@ -35,7 +35,7 @@ pub(crate) struct Receipt {
 #[non_exhaustive]
 pub struct Denied {
     /// The limiter's name.
-    pub name: Arc<str>,
+    pub name: Cow<'static, str>,
     /// Why.
     pub why: Why,
     /// How many are allowed at once.

@@ -1,14 +1,16 @@
 //! What is logged.
 
 use std::{
+    cell::RefCell,
     fmt::{self, Write as _},
-    sync::{Arc, Mutex},
+    sync::Once,
 };
 
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
+    subscriber::Interest,
 };
 use underpin_breaker::Breaker;
 
@@ -16,8 +18,7 @@ use crate::{Bench, secs};
 
 #[test]
 fn each_change_is_logged_and_opening_is_a_warning() {
-    let lines = Lines::default();
-    tracing::subscriber::with_default(lines.clone(), || {
+    let lines = logged(|| {
         let mut bench = Bench::new(Breaker::builder("payments").successes(1).build());
         bench.open();
         bench.pass(secs(30));
@@ -28,12 +29,29 @@ fn each_change_is_logged_and_opening_is_a_warning() {
         "INFO breaker: message=breaker transition name=payments from=open to=half-open generation=2 failures=0",
         "INFO breaker: message=breaker transition name=payments from=half-open to=closed generation=3 failures=0",
     ];
-    assert_eq!(*lines.0.lock().expect("no panic"), expected);
+    assert_eq!(lines, expected);
 }
 
-/// Events, a line each.
-#[derive(Debug, Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    /// The events of this thread, a line each, while a test listens.
+    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// What `work` logs on this thread. There is one subscriber for all tests: one that comes and goes may never hear of a place in the code that another test came by at
+/// that moment.
+fn logged(work: impl FnOnce()) -> Vec<String> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Lines).expect("the only one"));
+    LINES.set(Some(Vec::new()));
+    work();
+    LINES.take().expect("nobody else takes them")
+}
+
+fn keep(line: String) {
+    LINES.with_borrow_mut(|lines| lines.get_or_insert_default().push(line));
+}
+
+struct Lines;
 
 struct Fields(String);
 
@@ -48,8 +66,12 @@ impl Visit for Fields {
 }
 
 impl Subscriber for Lines {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "breaker" && LINES.with_borrow(Option::is_some)
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
@@ -64,7 +86,7 @@ impl Subscriber for Lines {
         let (level, target) = (event.metadata().level(), event.metadata().target());
         let mut fields = Fields(format!("{level} {target}:"));
         event.record(&mut fields);
-        self.0.lock().expect("no panic").push(fields.0);
+        keep(fields.0);
     }
 
     fn enter(&self, _: &span::Id) {}

@@ -6,7 +6,7 @@ use crate::secs;
 
 fn breakers(capacity: usize) -> Breakers<String> {
     Breakers::new(capacity, |key: &String| {
-        Breaker::builder(key.as_str()).trip(Trip::consecutive(1)).build()
+        Breaker::builder(key.clone()).trip(Trip::consecutive(1)).build()
     })
 }
 

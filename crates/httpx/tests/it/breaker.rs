@@ -177,7 +177,7 @@ async fn a_503_keeps_it_open_for_as_long_as_it_says() {
 #[tokio::test]
 async fn each_host_has_its_own() {
     let (bad, good) = (Server::new(|_| status(500)).await, Server::new(|_| ok("fine")).await);
-    let breakers = Arc::new(Breakers::new(100, |host: &String| Breaker::new(host.as_str())));
+    let breakers = Arc::new(Breakers::new(100, |host: &String| Breaker::new(host.clone())));
     let http = builder(&bad).breakers(breakers.clone()).build().expect("a client");
     for _ in 0..3 {
         let _ = http.get("x").send().await;

@@ -1,8 +1,9 @@
 //! What is logged.
 
 use std::{
+    cell::RefCell,
     fmt::{Debug, Write as _},
-    sync::{Arc, Mutex},
+    sync::Once,
     task::Poll,
 };
 
@@ -10,14 +11,32 @@ use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
+    subscriber::Interest,
 };
 use underpin_shutdown::{Plan, Reason, Shutdown};
 
 use crate::virtual_time::{pass, run, secs};
 
-/// Collects events as lines.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    /// The events of this thread, a line each, while a test listens.
+    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// What `test` logs on this thread. There is one subscriber for all tests: one that comes and goes may never hear of a place in the code that another test came by at
+/// that moment.
+fn log(test: impl Future<Output = ()>) -> Vec<String> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Lines).expect("the only one"));
+    LINES.set(Some(Vec::new()));
+    run(test);
+    LINES.take().expect("nobody else takes them")
+}
+
+fn keep(line: String) {
+    LINES.with_borrow_mut(|lines| lines.get_or_insert_default().push(line));
+}
+
+struct Lines;
 
 struct Line(String);
 
@@ -31,8 +50,11 @@ impl Visit for Line {
 }
 
 impl Subscriber for Lines {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "shutdown"
+        metadata.target() == "shutdown" && LINES.with_borrow(Option::is_some)
     }
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
@@ -42,16 +64,10 @@ impl Subscriber for Lines {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(event.metadata().level().to_string());
         event.record(&mut line);
-        self.0.lock().expect("nobody panics while logging").push(line.0);
+        keep(line.0);
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
-}
-
-fn log<F: Future<Output = ()>>(test: F) -> Vec<String> {
-    let lines = Lines::default();
-    tracing::subscriber::with_default(lines.clone(), || run(test));
-    lines.0.lock().expect("nobody panics while logging").clone()
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! What is logged.
 
 use std::{
+    cell::RefCell,
     convert::Infallible,
     fmt::{self, Write as _},
-    sync::{Arc, Mutex},
+    sync::Once,
 };
 
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
+    subscriber::Interest,
 };
 use underpin_tasks::{Nursery, each};
 
@@ -53,27 +55,41 @@ fn task_error_logged() {
     assert_eq!(lines, expected);
 }
 
-/// The events of `work`, a line each.
-fn logged(work: impl Future<Output = ()>) -> Vec<String> {
-    let lines = Lines::default();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    tracing::subscriber::with_default(lines.clone(), || runtime.block_on(work));
-    let lines = lines.0.lock().expect("no test panics with it");
-    lines.clone()
+thread_local! {
+    /// The events of this thread, a line each, while a test listens.
+    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+/// What `work` logs on this thread. There is one subscriber for all tests: one that comes and goes may never hear of a place in the code that another test came by at
+/// that moment.
+fn logged(work: impl Future<Output = ()>) -> Vec<String> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Lines).expect("the only one"));
+    LINES.set(Some(Vec::new()));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(work);
+    LINES.take().expect("nobody else takes them")
+}
+
+fn keep(line: String) {
+    LINES.with_borrow_mut(|lines| lines.get_or_insert_default().push(line));
+}
+
+struct Lines;
 
 impl Subscriber for Lines {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("underpin_tasks")
+        metadata.target().starts_with("underpin_tasks") && LINES.with_borrow(Option::is_some)
     }
 
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(format!("{} {}:", event.metadata().level(), "underpin_tasks"));
         event.record(&mut line);
-        self.0.lock().expect("no test panics with it").push(line.0);
+        keep(line.0);
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
