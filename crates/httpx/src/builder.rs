@@ -29,7 +29,8 @@ impl Builder {
     pub(crate) fn new() -> Builder {
         let secs = Duration::from_secs;
         Builder {
-            http: reqwest::Client::builder(),
+            // A redirect would tell the next host where it comes from, query and all.
+            http: reqwest::Client::builder().referer(false),
             base: None,
             settings: Settings {
                 base: None,

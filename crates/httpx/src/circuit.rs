@@ -34,7 +34,9 @@ impl Outcome {
         match cause {
             Cause::Certificate | Cause::Connect | Cause::Lost => Outcome::Failure,
             // Our mistake, or the goodbye of a server that is well.
-            Cause::Invalid | Cause::Redirect | Cause::Unprocessed => Outcome::Ignore,
+            Cause::Invalid | Cause::Redirect | Cause::Unprocessed | Cause::Goodbye => {
+                Outcome::Ignore
+            }
         }
     }
 }
@@ -193,7 +195,7 @@ mod tests {
 
     #[test]
     fn our_mistakes_and_goodbyes_are_not_counted() {
-        for cause in [Cause::Invalid, Cause::Redirect, Cause::Unprocessed] {
+        for cause in [Cause::Invalid, Cause::Redirect, Cause::Unprocessed, Cause::Goodbye] {
             assert_eq!(Outcome::of_cause(cause), Outcome::Ignore);
         }
         for cause in [Cause::Certificate, Cause::Connect, Cause::Lost] {

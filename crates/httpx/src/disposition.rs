@@ -33,6 +33,8 @@ pub(crate) struct Facts {
     pub(crate) is_repeated: bool,
     /// A redirect was followed: whoever sent that has seen the request.
     pub(crate) was_redirected: bool,
+    /// It is not whole without its body.
+    pub(crate) has_body: bool,
 }
 
 /// Whether a request may happen twice.
@@ -75,7 +77,10 @@ impl Disposition {
         let disposition = match cause {
             Cause::Invalid | Cause::Redirect | Cause::Certificate => Disposition::Final,
             Cause::Connect | Cause::Unprocessed => Disposition::NotSent,
-            Cause::Lost => Disposition::Unknown,
+            // hyper gives this error to a request whose head has just left, too, before it sends the body: if that is missing, the
+            // request is not whole, and without one it may be.
+            Cause::Goodbye if facts.has_body || facts.is_repeatable() => Disposition::NotSent,
+            Cause::Goodbye | Cause::Lost => Disposition::Unknown,
         };
         disposition.seen_from(facts)
     }
@@ -127,6 +132,8 @@ pub(crate) enum Cause {
     Connect,
     /// There was a connection, and the request was not processed on it.
     Unprocessed,
+    /// The server closes the connection, and has not looked at what it had not accepted by then.
+    Goodbye,
     /// The connection was lost after the request was sent, or while it was.
     Lost,
 }
@@ -141,6 +148,8 @@ impl Cause {
             if chain(error).any(is_certificate) { Cause::Certificate } else { Cause::Connect }
         } else if chain(error).any(is_unprocessed) {
             Cause::Unprocessed
+        } else if chain(error).any(is_goodbye) {
+            Cause::Goodbye
         } else {
             Cause::Lost
         }
@@ -151,7 +160,7 @@ impl Cause {
             Cause::Invalid => Kind::Request,
             Cause::Redirect => Kind::Redirect,
             Cause::Certificate | Cause::Connect => Kind::Connect,
-            Cause::Unprocessed | Cause::Lost => Kind::Transport,
+            Cause::Unprocessed | Cause::Goodbye | Cause::Lost => Kind::Transport,
         }
     }
 }
@@ -212,18 +221,27 @@ fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
     is_unprocessed_stream(error)
 }
 
-/// h2 gives a stream the error of a GOAWAY only where the server named a last stream before it, and RFC 9113 (8.7) says of both
-/// that nothing was done.
+/// RFC 9113 (8.7) says of both, of this and of a stream above the last one of a GOAWAY, that nothing was done.
 #[cfg(feature = "http2")]
 fn is_unprocessed_stream(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<h2::Error>().is_some_and(|error| {
-        error.is_remote()
-            && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+        error.is_remote() && error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM)
     })
+}
+
+/// h2 gives a stream the error of a GOAWAY only where the server named a last stream before it.
+#[cfg(feature = "http2")]
+fn is_goodbye(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<h2::Error>().is_some_and(|error| error.is_remote() && error.is_go_away())
 }
 
 #[cfg(not(feature = "http2"))]
 fn is_unprocessed_stream(_: &(dyn Error + 'static)) -> bool {
+    false
+}
+
+#[cfg(not(feature = "http2"))]
+fn is_goodbye(_: &(dyn Error + 'static)) -> bool {
     false
 }
 
@@ -276,6 +294,7 @@ mod tests {
             (Cause::Certificate, Final, Kind::Connect),
             (Cause::Connect, NotSent, Kind::Connect),
             (Cause::Unprocessed, NotSent, Kind::Transport),
+            (Cause::Goodbye, Unknown, Kind::Transport),
             (Cause::Lost, Unknown, Kind::Transport),
         ];
         for (cause, disposition, kind) in table {
@@ -310,6 +329,18 @@ mod tests {
         let get = Facts { repeat: Repeat::Idempotent, ..post };
         assert_eq!(of_status(429, AFTER, get), Refused { after: AFTER });
         assert_eq!(Disposition::of_cause(Cause::Connect, get), NotSent);
+    }
+
+    #[test]
+    fn a_goodbye_is_believed_of_what_is_not_whole_without_its_body() {
+        let empty = Facts::default();
+        assert_eq!(Disposition::of_cause(Cause::Goodbye, empty), Unknown);
+        assert_eq!(
+            Disposition::of_cause(Cause::Goodbye, Facts { has_body: true, ..empty }),
+            NotSent
+        );
+        let get = Facts { repeat: Repeat::Idempotent, ..empty };
+        assert_eq!(Disposition::of_cause(Cause::Goodbye, get), NotSent);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use reqwest::header::HeaderMap;
+use http_body::Body as _;
+use reqwest::{StatusCode, header::HeaderMap};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use underpin_retry::{GaveUp, Retry, Verdict};
 
@@ -137,8 +138,9 @@ impl Operation {
         let request = self.copy(resume).map_err(Failure::Error)?;
         let ends = after(Instant::now(), self.plan.attempt_timeout);
         let limits = self.limits(ends);
+        let has_body = request.body().is_some_and(|body| !body.is_end_stream());
         let sending = Following::new(self.shared.http.execute(request));
-        let facts = Facts { is_repeated: number > 1, ..self.facts };
+        let facts = Facts { is_repeated: number > 1, has_body, ..self.facts };
         let Ok((sent, was_redirected)) = timeout_at(limits.ends, sending).await else {
             permit.record(Outcome::Failure);
             let unknown = Disposition::Unknown;
@@ -219,6 +221,10 @@ impl Operation {
         }
         if let Some(resume) = resume {
             resume.check(&response).map_err(|error| Failure::Error(self.about(error)))?;
+            // A server that always breaks off before it would be asked for ever.
+            if status == StatusCode::PARTIAL_CONTENT {
+                response.read_first().await.map_err(Failure::Error)?;
+            }
         }
         if self.plan.reads_whole && disposition == Disposition::Success {
             response.read_whole().await.map_err(Failure::Error)?;
@@ -281,7 +287,9 @@ impl Operation {
             }
             Failure::Error(error) => {
                 // One that was not sent is not an attempt.
-                let attempts = if error.is_rejected() { attempts - 1 } else { attempts };
+                let is_late =
+                    error.kind() == Kind::Timeout && error.disposition() == Disposition::NotSent;
+                let attempts = if error.is_rejected() || is_late { attempts - 1 } else { attempts };
                 Err(error.after(attempts, self.began.elapsed(), why))
             }
         }
@@ -295,6 +303,7 @@ impl Operation {
             Cause::Connect if error.is_timeout() => "no connection in time: connect_timeout",
             Cause::Connect => "no connection",
             Cause::Unprocessed => "the connection closed before the request was processed",
+            Cause::Goodbye => "the server closed the connection just when the request was sent",
             Cause::Lost => "the connection was lost",
         });
         let disposition = Disposition::of_cause(cause, facts);

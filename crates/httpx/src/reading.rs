@@ -23,21 +23,28 @@ pub(crate) struct Reading {
     permit: Permit,
     /// Somebody wants the body.
     pub(crate) is_begun: bool,
-    pub(crate) is_at_end: bool,
+    pub(crate) ended: Option<End>,
+}
+
+/// How the body has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Whole,
+    Broken,
 }
 
 impl Reading {
     pub(crate) fn new(permit: Permit) -> Reading {
-        Reading { permit, is_begun: false, is_at_end: false }
+        Reading { permit, is_begun: false, ended: None }
     }
 
     pub(crate) fn end(&mut self) {
-        self.is_at_end = true;
+        self.ended = Some(End::Whole);
         self.permit.record(Outcome::Success);
     }
 
     pub(crate) fn fail(&mut self) {
-        self.is_at_end = true;
+        self.ended = Some(End::Broken);
         self.permit.record(Outcome::Failure);
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Kind, Limit, Result, What, is_exhausted},
     observe,
     operation::{Operation, after},
-    reading::{Limits, Reading},
+    reading::{End, Limits, Reading},
     redact::Redacted,
     response_body::ResponseBody,
     resume::Resume,
@@ -33,6 +33,8 @@ const READ_AHEAD_TIME: Duration = Duration::from_millis(50);
 const EXCERPT: usize = 4 * 1024;
 /// How long is waited for that.
 const EXCERPT_TIME: Duration = Duration::from_millis(500);
+
+const BROKE: What = What::Text("the body of the response broke off");
 
 /// A response. Its body is still under way, within the deadline of the request and the time of the attempt.
 ///
@@ -157,10 +159,14 @@ impl Response {
         loop {
             let error = match self.next().await {
                 Ok(piece) => {
-                    if let (Some(resume), Some(piece)) = (&mut self.resume, &piece) {
-                        resume.received(piece.len());
+                    let resume = self.resume.as_mut();
+                    if resume.is_none_or(|resume| resume.follows(piece.as_ref())) {
+                        return Ok(piece);
                     }
-                    return Ok(piece);
+                    self.resume = None;
+                    self.reading.fail();
+                    let lied = What::Text("the body is not as long as the server has said");
+                    return Err(self.error(Kind::Body, Disposition::Final, lied));
                 }
                 Err(error) => error,
             };
@@ -169,7 +175,7 @@ impl Response {
         }
     }
 
-    async fn recover(&mut self, resume: Box<Resume>, broken: Error) -> Result<()> {
+    async fn recover(&mut self, mut resume: Box<Resume>, broken: Error) -> Result<()> {
         let attempts = self.attempts;
         // For whoever comes back after dropping this: a body that ends here has not ended.
         let broke = What::Text("the body broke off, and going on was given up");
@@ -184,6 +190,7 @@ impl Response {
         if Resume::is_complete(self.status()) {
             self.reading.end();
         }
+        resume.learn(self.headers());
         self.resume = Some(resume);
         Ok(())
     }
@@ -194,15 +201,26 @@ impl Response {
             return Ok(Some(std::mem::take(&mut self.ahead)));
         }
         if let Some(broken) = self.broken.take() {
-            self.reading.is_at_end = true;
             return Err(broken);
         }
         self.receive().await
     }
 
+    /// Waits for the first piece: an answer that breaks off before it has brought nothing.
+    pub(crate) async fn read_first(&mut self) -> Result<()> {
+        self.ahead = self.receive().await?.unwrap_or_default();
+        Ok(())
+    }
+
     async fn receive(&mut self) -> Result<Option<Bytes>> {
-        if self.reading.is_at_end {
-            return Ok(None);
+        match self.reading.ended {
+            None => {}
+            Some(End::Whole) => return Ok(None),
+            // Whoever asks again is not to take it for the end.
+            Some(End::Broken) => {
+                let broke = What::Text("the body of the response broke off before");
+                return Err(self.error(Kind::Body, Disposition::Unknown, broke));
+            }
         }
         self.reading.is_begun = true;
         let Limits { ends, limit, time, read } = self.limits;
@@ -213,14 +231,12 @@ impl Response {
         let received = timeout_at(until, self.inner.chunk()).await;
         let error = match received {
             Ok(Ok(Some(piece))) => return Ok(Some(piece)),
-            Ok(Ok(None)) => {
+            Ok(Ok(None)) if !self.is_short() => {
                 self.reading.end();
                 return Ok(None);
             }
-            Ok(Err(error)) => {
-                let broke = What::Text("the body of the response broke off");
-                self.error(Kind::Body, Disposition::Unknown, broke).because_of(error)
-            }
+            Ok(Ok(None)) => self.error(Kind::Body, Disposition::Unknown, BROKE),
+            Ok(Err(error)) => self.error(Kind::Body, Disposition::Unknown, BROKE).because_of(error),
             Err(_) => {
                 observe::timeout(self.inner.url(), time);
                 self.error(Kind::Timeout, Disposition::Unknown, What::TimedOut(limit, time))
@@ -228,6 +244,14 @@ impl Response {
         };
         self.reading.fail();
         Err(error)
+    }
+
+    /// Whether some of the announced length is missing at the end. hyper takes a stream of HTTP/2 that is reset without an error for
+    /// one that has ended.
+    fn is_short(&self) -> bool {
+        // These announce the length of something else.
+        let has_none = self.method == Method::HEAD || self.status() == StatusCode::NOT_MODIFIED;
+        !has_none && self.content_length().is_some_and(|left| left > 0)
     }
 
     /// Reads what is left of a failed response, within bounds. With HTTP/2, its connection is free anyway.

@@ -1,5 +1,6 @@
 //! Going on with a body where it broke off.
 
+use bytes::Bytes;
 use reqwest::{
     StatusCode,
     header::{
@@ -34,8 +35,19 @@ impl Resume {
         (is_whole && has_ranges).then_some(Resume { operation, etag, received: 0, total })
     }
 
-    pub(crate) fn received(&mut self, bytes: usize) {
-        self.received += bytes as u64;
+    /// Counts a piece, or its absence at the end; whether there may be such a one here. What has no length of its own could be
+    /// shorter or longer than the range that it claims to be.
+    pub(crate) fn follows(&mut self, piece: Option<&Bytes>) -> bool {
+        self.received += piece.map_or(0, |piece| piece.len() as u64);
+        match piece {
+            Some(_) => self.total.is_none_or(|total| self.received <= total),
+            None => self.total.is_none_or(|total| self.received == total),
+        }
+    }
+
+    /// How long it is altogether, once it is said.
+    pub(crate) fn learn(&mut self, headers: &HeaderMap) {
+        self.total = self.total.or_else(|| range_of(headers)?.total);
     }
 
     pub(crate) async fn go_on(&self, broken: Error) -> Result<Response> {
@@ -55,21 +67,25 @@ impl Resume {
     /// Whether this response is exactly what is missing, of the same version.
     pub(crate) fn check(&self, response: &Response) -> Result<()> {
         let headers = response.headers();
-        let range = headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
-        let is_same = headers.get(ETAG).is_none_or(|etag| *etag == self.etag);
+        let etag = headers.get(ETAG);
         let fits = match response.status() {
             StatusCode::PARTIAL_CONTENT => {
                 let length = response.content_length();
-                range.and_then(Range::parse).is_some_and(|range| self.continues(range, length))
+                // One without a name is of a server that may not have looked at ours.
+                etag == Some(&self.etag)
+                    && range_of(headers).is_some_and(|range| self.continues(range, length))
                     && !is_encoded(headers)
             }
             StatusCode::RANGE_NOT_SATISFIABLE => {
+                let range = headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
                 let total = range.and_then(|range| range.strip_prefix("bytes */")).and_then(number);
-                total == Some(self.received) && self.total.is_none_or(|known| total == Some(known))
+                etag.is_none_or(|etag| *etag == self.etag)
+                    && total == Some(self.received)
+                    && self.total.is_none_or(|known| total == Some(known))
             }
             _ => false,
         };
-        if fits && is_same {
+        if fits {
             return Ok(());
         }
         let what = What::Text("the body broke off, and the server does not go on with the same");
@@ -80,10 +96,9 @@ impl Resume {
         let Range { first, last, total } = range;
         first == self.received
             && last >= first
-            && self
-                .total
-                .is_none_or(|known| total.is_none_or(|total| total == known) && last + 1 == known)
-            && total.is_none_or(|total| last + 1 == total)
+            // Up to the end of all, which has to be known by now.
+            && self.total.or(total) == Some(last + 1)
+            && total.is_none_or(|total| total == last + 1)
             && length.is_none_or(|length| length == last - first + 1)
     }
 
@@ -91,6 +106,10 @@ impl Resume {
     pub(crate) fn is_complete(status: StatusCode) -> bool {
         status == StatusCode::RANGE_NOT_SATISFIABLE
     }
+}
+
+fn range_of(headers: &HeaderMap) -> Option<Range> {
+    Range::parse(headers.get(CONTENT_RANGE)?.to_str().ok()?)
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
