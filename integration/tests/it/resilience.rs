@@ -1,4 +1,6 @@
-//! Breakers, retries and faults, together.
+//! Breakers, retries and faults, together, and what is built on them against servers that misbehave.
+
+mod httpx;
 
 use std::{
     cell::Cell,
