@@ -12,7 +12,6 @@ mod server;
 mod slow;
 mod storm;
 mod strange;
-mod tls;
 
 use std::{
     io::{self, Write as _},

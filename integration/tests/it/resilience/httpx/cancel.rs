@@ -65,7 +65,7 @@ async fn dropped_calls_leave_no_task_no_connection_and_no_permit() {
     let server = Server::start(move |turn| steps(&mut Random(seed ^ turn.order as u64))).await;
     let budget = Budget::ratio(0.0).burst(100_000);
     let breaker = Breaker::builder("dropped")
-        .trip(underpin_breaker::Trip::consecutive(3))
+        .trip(underpin_breaker::Trip::consecutive(1))
         .open(Duration::from_millis(1))
         .probe_timeout(Duration::from_secs(3600))
         .successes(1)
