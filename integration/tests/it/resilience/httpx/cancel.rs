@@ -86,7 +86,9 @@ async fn dropped_calls_leave_no_task_no_connection_and_no_permit() {
         let url = server.url("/");
         callers.spawn(async move {
             let (mut random, mut dropped) = (Random(seed + caller), 0);
+            let deadline = Instant::now() + 6 * PATIENCE;
             while dropped < drops / 20 {
+                assert!(Instant::now() < deadline, "nothing is let through: a place is lost");
                 let request = match random.below(3) {
                     0 => client.get(&url),
                     1 => client.post(&url).body("x".repeat(random.below(100_000))),

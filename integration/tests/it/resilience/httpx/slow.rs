@@ -196,13 +196,13 @@ async fn a_head_without_end_is_an_error() {
 #[tokio::test]
 async fn a_body_that_pauses_too_long_is_cut_by_the_read_timeout() {
     let client: Client =
-        quick().read_timeout(Duration::from_millis(100)).build().expect("a client");
+        quick().read_timeout(Duration::from_millis(500)).build().expect("a client");
     let server = Server::start(|_| {
         vec![
             Step::READ,
             Step::send("HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n"),
             // Alive for longer than the limit, because each byte sets it back.
-            Step::Trickle(b"0123456789".to_vec(), Duration::from_millis(20)),
+            Step::Trickle(b"0123456789".to_vec(), Duration::from_millis(60)),
             Step::Hang,
         ]
     })
