@@ -16,7 +16,8 @@ use crate::{
     disposition::{Cause, Disposition, Facts, Repeat},
     error::{Error, Kind, Limit, Result, What, is_exhausted},
     hosts::Host,
-    observe, random,
+    observe::{self, Span},
+    random,
     reading::Limits,
     redirect::Following,
     request::IDEMPOTENCY_KEY,
@@ -45,6 +46,7 @@ pub(crate) struct Operation {
     body: Body,
     plan: Plan,
     facts: Facts,
+    span: Span,
     began: Instant,
     deadline: Instant,
 }
@@ -62,6 +64,7 @@ impl Operation {
         shared: Arc<Shared>,
         request: reqwest::Request,
         body: Body,
+        tag: &'static str,
         plan: Plan,
     ) -> Operation {
         let host = shared.hosts.of(request.url());
@@ -74,16 +77,15 @@ impl Operation {
         let facts = Facts { repeat, ..Facts::default() };
         let began = Instant::now();
         let deadline = after(began, plan.deadline);
-        Operation { shared, host, request, body, plan, facts, began, deadline }
+        let span = Span::operation(tag);
+        Operation { shared, host, request, body, plan, facts, span, began, deadline }
     }
 
     /// Sends it until it succeeds, or there is no point in sending it again.
     pub(crate) async fn run(&self) -> Result<Response> {
         let tried = self
             .retry()
-            .run(|attempt| {
-                observe::attempt(self, attempt.number(), self.attempt(attempt.number(), None))
-            })
+            .run(|attempt| self.attempt(attempt.number(), None))
             .when(|failure| self.verdict(failure))
             .on_retry(self.tell_of_retries())
             .await;
@@ -109,8 +111,7 @@ impl Operation {
                     if let Some(broken) = broken {
                         return Err(Failure::Error(broken));
                     }
-                    let number = attempt.number();
-                    observe::attempt(self, number, self.attempt(number, Some(resume))).await
+                    self.attempt(attempt.number(), Some(resume)).await
                 }
             })
             .when(|failure| self.verdict(failure))
@@ -128,32 +129,48 @@ impl Operation {
         let mut attempt = 0;
         move |failure, delay| {
             attempt += 1;
-            observe::retry(self, attempt, delay, failure.disposition());
+            let retry = &self.shared.settings.retry;
+            self.span.retry(&self.request, attempt, retry, delay, failure.disposition());
         }
     }
 
     async fn attempt(&self, number: u32, resume: Option<&Resume>) -> Result<Response, Failure> {
-        let mut permit = self.admit().await.map_err(Failure::Error)?;
-        let request = self.copy(resume).map_err(Failure::Error)?;
-        let ends = after(Instant::now(), self.plan.attempt_timeout);
-        let limits = self.limits(ends);
-        let sending = Following::new(self.shared.http.execute(request));
-        let facts = Facts { is_repeated: number > 1, ..self.facts };
+        let span = self.span.attempt(&self.request, number);
+        let failed = |error: Error| {
+            span.failed(error.kind());
+            Failure::Error(error)
+        };
+        let mut permit = self.admit().await.map_err(failed)?;
+        let request = self.copy(resume).map_err(failed)?;
+        let limits = self.limits(after(Instant::now(), self.plan.attempt_timeout));
+        let sending = span.around(Following::new(self.shared.http.execute(request)));
         let Ok((sent, was_redirected)) = timeout_at(limits.ends, sending).await else {
             permit.record(Outcome::Failure);
             let unknown = Disposition::Unknown;
-            return Err(Failure::Error(self.timed_out(limits.limit, limits.time, unknown)));
+            return Err(failed(self.timed_out(limits.limit, limits.time, unknown)));
         };
-        let facts = Facts { was_redirected, ..facts };
+        let facts = Facts { is_repeated: number > 1, was_redirected, ..self.facts };
         let response = match sent {
             Ok(response) => response,
             Err(error) => {
                 let cause = Cause::of(&error);
                 permit.record(Outcome::of_cause(cause));
-                return Err(Failure::Error(self.failed(error, cause, facts)));
+                return Err(failed(self.failed(error, cause, facts)));
             }
         };
-        self.answered(response, number, permit, limits, facts, resume).await
+        let mut response = self.answered(response, number, permit, limits, facts);
+        span.answered(&response);
+        if self.plan.may_retry && response.disposition().allows_retry(facts.is_repeatable()) {
+            response.read_ahead().await;
+            return Err(Failure::Answered(Box::new(response)));
+        }
+        if let Some(resume) = resume {
+            resume.check(&response).map_err(|error| failed(self.about(error)))?;
+        }
+        if self.plan.reads_whole && response.disposition() == Disposition::Success {
+            response.read_whole().await.map_err(failed)?;
+        }
+        Ok(response)
     }
 
     /// Waits until the host may be asked, and takes permission for it. Nothing is held while it waits.
@@ -190,15 +207,15 @@ impl Operation {
         match rejected {}
     }
 
-    async fn answered(
+    /// What an answer means: for the host, for its breaker, and for the request.
+    fn answered(
         &self,
         response: reqwest::Response,
         number: u32,
         mut permit: Permit,
         limits: Limits,
         facts: Facts,
-        resume: Option<&Resume>,
-    ) -> Result<Response, Failure> {
+    ) -> Response {
         let status = response.status();
         let told = retry_after(response.headers(), SystemTime::now());
         let disposition = Disposition::of_status(status, told, facts);
@@ -212,18 +229,7 @@ impl Operation {
         if outcome != Outcome::Success || status.is_client_error() {
             permit.record(outcome);
         }
-        let mut response = Response::new(response, self, permit, limits, disposition, told, number);
-        if self.plan.may_retry && disposition.allows_retry(facts.is_repeatable()) {
-            response.read_ahead().await;
-            return Err(Failure::Answered(Box::new(response)));
-        }
-        if let Some(resume) = resume {
-            resume.check(&response).map_err(|error| Failure::Error(self.about(error)))?;
-        }
-        if self.plan.reads_whole && disposition == Disposition::Success {
-            response.read_whole().await.map_err(Failure::Error)?;
-        }
-        Ok(response)
+        Response::new(response, self, permit, limits, disposition, told, number)
     }
 
     /// The request for one attempt: an allocation for the URL, and two for the headers.
@@ -271,7 +277,7 @@ impl Operation {
             Err(gave_up) => gave_up,
         };
         if is_exhausted(Some(why)) {
-            observe::gave_up(self, attempts, why);
+            self.span.gave_up(&self.request, attempts, why);
         }
         let why = Some(why);
         match last {
@@ -313,11 +319,6 @@ impl Operation {
 
     pub(crate) fn request(&self) -> &reqwest::Request {
         &self.request
-    }
-
-    #[cfg(feature = "tracing")]
-    pub(crate) fn max_retries(&self) -> usize {
-        self.shared.settings.retry.delays(0).size_hint().0
     }
 
     pub(crate) fn began(&self) -> Instant {
