@@ -84,7 +84,7 @@ impl Operation {
     /// Sends it until it succeeds, or there is no point in sending it again.
     pub(crate) async fn run(&self) -> Result<Response> {
         let tried = self
-            .retry()
+            .retry(self.plan.deadline)
             .run(|attempt| self.attempt(attempt.number(), None))
             .when(|failure| self.verdict(failure))
             .on_retry(self.tell_of_retries())
@@ -103,8 +103,9 @@ impl Operation {
     /// delayed and paid for as a retry.
     pub(crate) async fn go_on(&self, resume: &Resume, broken: Error) -> Result<Response> {
         let mut broken = Some(broken);
+        let left = self.deadline.saturating_duration_since(Instant::now());
         let tried = self
-            .retry()
+            .retry(left)
             .run(|attempt| {
                 let broken = broken.take();
                 async move {
@@ -120,8 +121,7 @@ impl Operation {
         self.conclude(tried)
     }
 
-    fn retry(&self) -> Retry {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+    fn retry(&self, left: Duration) -> Retry {
         self.shared.settings.retry.clone().within(left).budget(&self.host.budget)
     }
 
@@ -140,9 +140,9 @@ impl Operation {
             span.failed(error.kind());
             Failure::Error(error)
         };
-        let mut permit = self.admit().await.map_err(failed)?;
+        let (mut permit, now) = self.admit().await.map_err(failed)?;
         let request = self.copy(resume).map_err(failed)?;
-        let limits = self.limits(after(Instant::now(), self.plan.attempt_timeout));
+        let limits = self.limits(after(now, self.plan.attempt_timeout));
         let sending = span.around(Following::new(self.shared.http.execute(request)));
         let Ok((sent, was_redirected)) = timeout_at(limits.ends, sending).await else {
             permit.record(Outcome::Failure);
@@ -173,11 +173,11 @@ impl Operation {
         Ok(response)
     }
 
-    /// Waits until the host may be asked, and takes permission for it. Nothing is held while it waits.
-    async fn admit(&self) -> Result<Permit> {
-        loop {
+    /// Waits until the host may be asked, and takes permission for it. Nothing is held while it waits. Says what time it is then.
+    async fn admit(&self) -> Result<(Permit, Instant)> {
+        let now = loop {
             let now = Instant::now();
-            let Some(left) = self.host.paused(now) else { break };
+            let Some(left) = self.host.paused(now) else { break now };
             let room = self.deadline.saturating_duration_since(now);
             let Some(spare) = room.checked_sub(left).filter(|spare| !spare.is_zero()) else {
                 let paused = Error::new(Kind::Paused, Disposition::NotSent, What::Paused(left));
@@ -186,12 +186,13 @@ impl Operation {
             // Not all who wait come back at once.
             let spread = (left / 10).min(spare / 2);
             sleep_until(now + left + random::up_to(spread)).await;
-        }
-        if Instant::now() >= self.deadline {
+        };
+        if now >= self.deadline {
             let unsent = Disposition::NotSent;
             return Err(self.timed_out(Limit::Deadline, self.plan.deadline, unsent));
         }
-        self.host.circuit.acquire().map_err(|rejected| self.rejected(rejected))
+        let permit = self.host.circuit.acquire().map_err(|rejected| self.rejected(rejected))?;
+        Ok((permit, now))
     }
 
     #[cfg(feature = "breaker")]
@@ -217,7 +218,7 @@ impl Operation {
         facts: Facts,
     ) -> Response {
         let status = response.status();
-        let told = retry_after(response.headers(), SystemTime::now());
+        let told = retry_after(response.headers(), SystemTime::now);
         let disposition = Disposition::of_status(status, told, facts);
         let asks_for_pause = matches!(status.as_u16(), 429 | 503);
         if let Some(told) = told.filter(|_| asks_for_pause && self.shared.settings.does_pause) {
