@@ -108,6 +108,7 @@ mod with {
             Kind::Write => "write",
             Kind::Paused => "paused",
             Kind::Rejected => "rejected",
+            Kind::Limited => "limited",
         }
     }
 

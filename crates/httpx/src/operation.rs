@@ -15,8 +15,9 @@ use crate::{
     client::Shared,
     disposition::{Cause, Disposition, Facts, Repeat},
     error::{Error, Kind, Limit, Result, What, is_exhausted},
-    hosts::Host,
+    hosts::{Host, name_of},
     observe::{self, Span},
+    pace::Place,
     random,
     reading::Limits,
     redirect::Following,
@@ -173,8 +174,37 @@ impl Operation {
         Ok(response)
     }
 
-    /// Waits until the host may be asked, and takes permission for it. Nothing is held while it waits. Says what time it is then.
+    /// Waits until the host may be asked, and takes permission for it. Nothing of the breaker is held while it waits. Says what time it is
+    /// then.
     async fn admit(&self) -> Result<(Permit, Instant)> {
+        let mut now = self.wait_for_host().await?;
+        let mut place = Place::default();
+        let pace = &self.shared.pace;
+        if pace.is_set() && !self.host.circuit.is_open() {
+            loop {
+                let room = self.deadline.saturating_duration_since(now);
+                let taken = pace.take(name_of(self.request.url()), room).await;
+                place = taken.map_err(|denied| self.limited(denied))?;
+                // Somebody else may have been told to wait in the meantime.
+                now = Instant::now();
+                if self.host.paused(now).is_none() {
+                    break;
+                }
+                pace.give_back(place);
+                now = self.wait_for_host().await?;
+            }
+        }
+        match self.host.circuit.acquire() {
+            Ok(permit) => Ok((permit, now)),
+            Err(rejected) => {
+                pace.give_back(place);
+                Err(self.rejected(rejected))
+            }
+        }
+    }
+
+    /// Waits until the host is not paused, if that is in time.
+    async fn wait_for_host(&self) -> Result<Instant> {
         let now = loop {
             let now = Instant::now();
             let Some(left) = self.host.paused(now) else { break now };
@@ -191,8 +221,7 @@ impl Operation {
             let unsent = Disposition::NotSent;
             return Err(self.timed_out(Limit::Deadline, self.plan.deadline, unsent));
         }
-        let permit = self.host.circuit.acquire().map_err(|rejected| self.rejected(rejected))?;
-        Ok((permit, now))
+        Ok(now)
     }
 
     #[cfg(feature = "breaker")]
@@ -206,6 +235,19 @@ impl Operation {
     #[expect(clippy::unused_self, reason = "as with the feature")]
     fn rejected(&self, rejected: std::convert::Infallible) -> Error {
         match rejected {}
+    }
+
+    #[cfg(feature = "ratelimit")]
+    fn limited(&self, denied: underpin_ratelimit::Denied) -> Error {
+        let what = What::Text("not sent, for the rate limit has no place in time");
+        let error = Error::new(Kind::Limited, Disposition::NotSent, what);
+        self.about(error).with_retry_after(denied.retry_after).because(denied)
+    }
+
+    #[cfg(not(feature = "ratelimit"))]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    fn limited(&self, denied: std::convert::Infallible) -> Error {
+        match denied {}
     }
 
     /// What an answer means: for the host, for its breaker, and for the request.
