@@ -179,25 +179,25 @@ impl Operation {
     async fn admit(&self) -> Result<(Permit, Instant)> {
         let mut now = self.wait_for_host().await?;
         let mut place = Place::default();
-        let pace = &self.shared.pace;
-        if pace.is_set() && !self.host.circuit.is_open() {
+        let limit = &self.shared.pace;
+        if limit.is_set() && !self.host.circuit.is_open() {
             loop {
                 let room = self.deadline.saturating_duration_since(now);
-                let taken = pace.take(name_of(self.request.url()), room).await;
+                let taken = limit.take(name_of(self.request.url()), room).await;
                 place = taken.map_err(|denied| self.limited(denied))?;
                 // Somebody else may have been told to wait in the meantime.
                 now = Instant::now();
                 if self.host.paused(now).is_none() {
                     break;
                 }
-                pace.give_back(place);
+                limit.give_back(place);
                 now = self.wait_for_host().await?;
             }
         }
         match self.host.circuit.acquire() {
             Ok(permit) => Ok((permit, now)),
             Err(rejected) => {
-                pace.give_back(place);
+                limit.give_back(place);
                 Err(self.rejected(rejected))
             }
         }

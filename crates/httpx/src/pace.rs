@@ -58,10 +58,16 @@ mod without {
     use std::{convert::Infallible, fmt, time::Duration};
 
     #[derive(Debug, Default)]
-    pub(crate) struct Pace;
+    pub(crate) enum Pace {
+        #[default]
+        None,
+    }
 
     #[derive(Debug, Default)]
-    pub(crate) struct Place;
+    pub(crate) enum Place {
+        #[default]
+        None,
+    }
 
     #[expect(clippy::unused_self, reason = "as with the feature")]
     impl Pace {
@@ -75,7 +81,7 @@ mod without {
             _host: &str,
             _within: Duration,
         ) -> Result<Place, Infallible> {
-            Ok(Place)
+            Ok(Place::None)
         }
 
         pub(crate) fn give_back(&self, _: Place) {}
