@@ -78,15 +78,32 @@ async fn who_is_dropped_while_it_waits_gives_its_place_back() {
 
 #[cfg(feature = "breaker")]
 #[tokio::test]
-async fn while_the_breaker_is_open_no_place_is_taken() {
+async fn while_the_breaker_is_open_no_place_is_waited_for() {
     let server = Server::new(|_| ok("fine")).await;
     let limiter = one_in(secs(60));
+    limiter.check(&*server.address.to_string()).expect("the only place");
     let breaker = underpin_breaker::Breaker::new("payments");
     let _isolated = breaker.isolate();
-    let http =
-        builder(&server).rate_limit(limiter.clone()).breaker(breaker).build().expect("a client");
-    let error = http.get("a").send().await.expect_err("rejected");
-    assert_eq!(error.kind(), Kind::Rejected);
+    let http = builder(&server).rate_limit(limiter).breaker(breaker).build().expect("a client");
+    assert_eq!(http.get("a").send().await.expect_err("rejected").kind(), Kind::Rejected);
+}
+
+#[cfg(feature = "breaker")]
+#[tokio::test]
+async fn a_place_that_the_breaker_makes_useless_is_given_back() {
+    let server = Server::new(|_| ok("fine")).await;
+    let limiter = one_in(millis(300));
+    let breaker = underpin_breaker::Breaker::new("payments");
+    let http = builder(&server)
+        .rate_limit(limiter.clone())
+        .breaker(breaker.clone())
+        .build()
+        .expect("a client");
+    http.get("a").send().await.expect("a response");
+    let mut waiting = pin!(http.get("b").send());
+    assert!(poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx).is_pending())).await);
+    let _isolated = breaker.isolate();
+    assert_eq!(waiting.await.expect_err("rejected").kind(), Kind::Rejected);
     assert_eq!(limiter.remaining(&*server.address.to_string()), 1);
 }
 
