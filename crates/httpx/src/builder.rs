@@ -10,6 +10,7 @@ use crate::{
     client::{Client, Settings},
     error::{Error, Result},
     hosts::Hosts,
+    pace::Pace,
     redirect,
 };
 
@@ -23,6 +24,7 @@ pub struct Builder {
     settings: Settings,
     budget: Box<dyn Fn() -> Budget + Send + Sync>,
     circuits: Circuits,
+    pace: Pace,
 }
 
 impl Builder {
@@ -45,6 +47,7 @@ impl Builder {
             },
             budget: Box::new(|| Budget::ratio(0.2).at_least_per_second(1.0)),
             circuits: Circuits::default(),
+            pace: Pace::default(),
         }
     }
 
@@ -134,6 +137,15 @@ impl Builder {
         self
     }
 
+    /// A limit of our own for each host, by its name as for the breakers. Every attempt waits for its place, and a place that comes after the deadline
+    /// is not waited for.
+    #[cfg(feature = "ratelimit")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "ratelimit")))]
+    pub fn rate_limit(mut self, limiter: underpin_ratelimit::Limiter) -> Builder {
+        self.pace = Pace(Some(limiter));
+        self
+    }
+
     /// Settings of the client below: certificates, proxies, default headers. Its timeouts, redirects and retries are set by this one.
     pub fn configure(
         mut self,
@@ -169,7 +181,7 @@ impl Builder {
             .retry(reqwest::retry::never())
             .build()
             .map_err(|error| Error::request("the client cannot be set up").because_of(error))?;
-        Ok(Client::new(http, Hosts::new(self.budget, self.circuits), self.settings))
+        Ok(Client::new(http, Hosts::new(self.budget, self.circuits), self.pace, self.settings))
     }
 }
 

@@ -6,8 +6,8 @@ use reqwest::{Method, Url};
 use underpin_retry::Retry;
 
 use crate::{
-    body::Body, builder::Builder, error::Error, error::Result, hosts::Hosts, request::Request,
-    response::Response,
+    body::Body, builder::Builder, error::Error, error::Result, hosts::Hosts, pace::Pace,
+    request::Request, response::Response,
 };
 
 /// An HTTP client. Clones are the same client: they share connections, retry budgets, breakers and pauses.
@@ -27,6 +27,7 @@ pub struct Client {
 pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     pub(crate) hosts: Hosts,
+    pub(crate) pace: Pace,
     pub(crate) settings: Settings,
 }
 
@@ -49,8 +50,13 @@ impl Client {
         Builder::new()
     }
 
-    pub(crate) fn new(http: reqwest::Client, hosts: Hosts, settings: Settings) -> Client {
-        Client { shared: Arc::new(Shared { http, hosts, settings }) }
+    pub(crate) fn new(
+        http: reqwest::Client,
+        hosts: Hosts,
+        pace: Pace,
+        settings: Settings,
+    ) -> Client {
+        Client { shared: Arc::new(Shared { http, hosts, pace, settings }) }
     }
 
     /// A GET request.

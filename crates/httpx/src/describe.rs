@@ -39,6 +39,7 @@ impl Client {
         line("budget", format!("for each host, {} retries in stock", self.shared().hosts.stock()));
         line("pause_hosts", pause(settings.does_pause));
         line("breaker", self.shared().hosts.circuits().to_string());
+        line("rate_limit", self.shared().pace.to_string());
         line("redirects", format!("{} at most", settings.redirects));
         line("proxy", proxy());
         line("max_body", format!("{} bytes in memory", settings.max_body));

@@ -61,6 +61,8 @@ pub enum Kind {
     Paused,
     /// The circuit breaker is open. Nothing was sent.
     Rejected,
+    /// Our own rate limit has no place in the time there is. Nothing was sent.
+    Limited,
 }
 
 /// What the text says happened.
@@ -183,9 +185,9 @@ impl Error {
         self.0.kind == Kind::Connect
     }
 
-    /// Whether nothing was sent because the breaker is open or the host is paused.
+    /// Whether nothing was sent because the breaker is open, the host is paused, or our own rate limit has no place.
     pub fn is_rejected(&self) -> bool {
-        matches!(self.0.kind, Kind::Rejected | Kind::Paused)
+        matches!(self.0.kind, Kind::Rejected | Kind::Paused | Kind::Limited)
     }
 
     /// Whether it would have been tried again, but there were no attempts, no time or no budget left. Whoever sees this should not try it

@@ -57,7 +57,7 @@ impl Hosts {
 
     /// The host of this URL; its port is part of its name, unless it is the scheme's own.
     pub(crate) fn of(&self, url: &Url) -> Arc<Host> {
-        let name = &url[Position::BeforeHost..Position::AfterPort];
+        let name = name_of(url);
         if let Some(host) = self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return host.clone();
         }
@@ -101,6 +101,10 @@ impl Hosts {
     fn len(&self) -> usize {
         self.by_name.read().unwrap_or_else(PoisonError::into_inner).len()
     }
+}
+
+pub(crate) fn name_of(url: &Url) -> &str {
+    &url[Position::BeforeHost..Position::AfterPort]
 }
 
 impl Host {

@@ -12,6 +12,7 @@ mod error;
 mod hosts;
 mod observe;
 mod operation;
+mod pace;
 mod random;
 mod reading;
 mod redact;

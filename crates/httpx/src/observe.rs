@@ -1,77 +1,96 @@
 //! Spans and events, where the feature is on, and nothing where it is not. Nothing is formatted unless somebody listens.
 
 #[cfg(feature = "tracing")]
-pub(crate) use with::{attempt, gave_up, operation, paused, retry, timeout};
+pub(crate) use with::{Span, paused, timeout};
 #[cfg(not(feature = "tracing"))]
-pub(crate) use without::{attempt, gave_up, operation, paused, retry, timeout};
+pub(crate) use without::{Span, paused, timeout};
 
 #[cfg(feature = "tracing")]
 mod with {
     use std::{future::Future, time::Duration};
 
-    use reqwest::{Url, Version};
-    use tracing::{Instrument as _, Span, field::Empty, info_span};
-    use underpin_retry::Why;
+    use reqwest::{Request, Url, Version};
+    use tracing::{Instrument as _, field::Empty, info_span};
+    use underpin_retry::{Retry, Why};
 
-    use crate::{
-        disposition::Disposition,
-        error::{Kind, Result},
-        operation::{Failure, Operation},
-        redact::Redacted,
-        response::Response,
-    };
+    use crate::{disposition::Disposition, error::Kind, redact::Redacted, response::Response};
 
-    pub(crate) fn operation<F: Future>(
-        tag: &'static str,
-        run: F,
-    ) -> impl Future<Output = F::Output> {
-        let span = info_span!(target: "httpx", "httpx", otel.kind = "internal", tag);
-        run.instrument(span)
-    }
+    /// A span that is named as a parent. Wrapping the futures of a request in it instead would move them around, and they are large.
+    #[derive(Debug)]
+    pub(crate) struct Span(tracing::Span);
 
-    /// One attempt, with the attributes that OpenTelemetry has for a client.
-    pub(crate) async fn attempt(
-        operation: &Operation,
-        number: u32,
-        sent: impl Future<Output = Result<Response, Failure>>,
-    ) -> Result<Response, Failure> {
-        let (method, url) = (operation.request().method(), operation.request().url());
-        let span = info_span!(
-            target: "httpx",
-            "http",
-            otel.name = method.as_str(),
-            otel.kind = "client",
-            http.request.method = method.as_str(),
-            server.address = url.host_str().unwrap_or_default(),
-            server.port = url.port_or_known_default(),
-            url.full = %Redacted(url),
-            http.request.resend_count = (number > 1).then(|| number - 1),
-            http.response.status_code = Empty,
-            network.protocol.version = Empty,
-            error.type = Empty,
-        );
-        let sent = sent.instrument(span.clone()).await;
-        match &sent {
-            Ok(response) => record_response(&span, response),
-            Err(Failure::Answered(response)) => record_response(&span, response),
-            Err(Failure::Error(error)) => {
-                span.record("error.type", name_of(error.kind()));
+    impl Span {
+        pub(crate) fn operation(tag: &'static str) -> Span {
+            Span(info_span!(target: "httpx", "httpx", otel.kind = "internal", tag))
+        }
+
+        /// One attempt of an operation, with the attributes that OpenTelemetry has for a client.
+        pub(crate) fn attempt(&self, request: &Request, number: u32) -> Span {
+            let (method, url) = (request.method(), request.url());
+            Span(info_span!(
+                target: "httpx",
+                parent: &self.0,
+                "http",
+                otel.name = method.as_str(),
+                otel.kind = "client",
+                http.request.method = method.as_str(),
+                server.address = url.host_str().unwrap_or_default(),
+                server.port = url.port_or_known_default(),
+                url.full = %Redacted(url),
+                http.request.resend_count = (number > 1).then(|| number - 1),
+                http.response.status_code = Empty,
+                network.protocol.version = Empty,
+                error.type = Empty,
+            ))
+        }
+
+        /// For what is below.
+        pub(crate) fn around<F: Future>(&self, sending: F) -> impl Future<Output = F::Output> {
+            sending.instrument(self.0.clone())
+        }
+
+        pub(crate) fn answered(&self, response: &Response) {
+            let status = response.status();
+            self.0.record("http.response.status_code", status.as_u16());
+            if status.as_u16() >= 400 {
+                self.0.record("error.type", status.as_str());
             }
+            let version = match response.version() {
+                Version::HTTP_10 => "1.0",
+                Version::HTTP_2 => "2",
+                _ => "1.1",
+            };
+            self.0.record("network.protocol.version", version);
         }
-        sent
-    }
 
-    fn record_response(span: &Span, response: &Response) {
-        span.record("http.response.status_code", response.status().as_u16());
-        if response.status().as_u16() >= 400 {
-            span.record("error.type", response.status().as_str());
+        pub(crate) fn failed(&self, kind: Kind) {
+            self.0.record("error.type", name_of(kind));
         }
-        let version = match response.version() {
-            Version::HTTP_10 => "1.0",
-            Version::HTTP_2 => "2",
-            _ => "1.1",
-        };
-        span.record("network.protocol.version", version);
+
+        pub(crate) fn retry(
+            &self,
+            request: &Request,
+            attempt: u32,
+            retry: &Retry,
+            delay: Duration,
+            disposition: Disposition,
+        ) {
+            tracing::warn!(
+                target: "httpx",
+                parent: &self.0,
+                url = %Redacted(request.url()),
+                attempt,
+                max_retries = retry.delays(0).size_hint().0,
+                delay_ms = millis(delay),
+                %disposition,
+                "HTTP retry"
+            );
+        }
+
+        pub(crate) fn gave_up(&self, request: &Request, attempts: u32, why: Why) {
+            let url = Redacted(request.url());
+            tracing::warn!(target: "httpx", parent: &self.0, %url, attempts, %why, "HTTP gave up");
+        }
     }
 
     /// For few different values, as metrics want them.
@@ -89,33 +108,12 @@ mod with {
             Kind::Write => "write",
             Kind::Paused => "paused",
             Kind::Rejected => "rejected",
+            Kind::Limited => "limited",
         }
-    }
-
-    pub(crate) fn retry(
-        operation: &Operation,
-        attempt: u32,
-        delay: Duration,
-        disposition: Disposition,
-    ) {
-        tracing::warn!(
-            target: "httpx",
-            url = %Redacted(operation.request().url()),
-            attempt,
-            max_retries = operation.max_retries(),
-            delay_ms = millis(delay),
-            %disposition,
-            "HTTP retry"
-        );
     }
 
     pub(crate) fn timeout(url: &Url, time: Duration) {
         tracing::warn!(target: "httpx", url = %Redacted(url), timeout_ms = millis(time), "HTTP timeout");
-    }
-
-    pub(crate) fn gave_up(operation: &Operation, attempts: u32, why: Why) {
-        let url = operation.request().url();
-        tracing::warn!(target: "httpx", url = %Redacted(url), attempts, %why, "HTTP gave up");
     }
 
     pub(crate) fn paused(url: &Url, time: Duration) {
@@ -132,24 +130,38 @@ mod with {
 mod without {
     use std::{future::Future, time::Duration};
 
-    use reqwest::Url;
-    use underpin_retry::Why;
+    use reqwest::{Request, Url};
+    use underpin_retry::{Retry, Why};
 
-    use crate::{disposition::Disposition, operation::Operation};
+    use crate::{disposition::Disposition, error::Kind, response::Response};
 
-    pub(crate) fn operation<F: Future>(_tag: &'static str, run: F) -> F {
-        run
+    #[derive(Debug)]
+    pub(crate) struct Span;
+
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    impl Span {
+        pub(crate) fn operation(_tag: &'static str) -> Span {
+            Span
+        }
+
+        pub(crate) fn attempt(&self, _: &Request, _number: u32) -> Span {
+            Span
+        }
+
+        pub(crate) fn around<F: Future>(&self, sending: F) -> F {
+            sending
+        }
+
+        pub(crate) fn answered(&self, _: &Response) {}
+
+        pub(crate) fn failed(&self, _: Kind) {}
+
+        pub(crate) fn retry(&self, _: &Request, _: u32, _: &Retry, _: Duration, _: Disposition) {}
+
+        pub(crate) fn gave_up(&self, _: &Request, _attempts: u32, _: Why) {}
     }
-
-    pub(crate) fn attempt<F: Future>(_: &Operation, _number: u32, sent: F) -> F {
-        sent
-    }
-
-    pub(crate) fn retry(_: &Operation, _attempt: u32, _delay: Duration, _: Disposition) {}
 
     pub(crate) fn timeout(_: &Url, _time: Duration) {}
-
-    pub(crate) fn gave_up(_: &Operation, _attempts: u32, _why: Why) {}
 
     pub(crate) fn paused(_: &Url, _time: Duration) {}
 }

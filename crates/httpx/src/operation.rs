@@ -16,8 +16,10 @@ use crate::{
     client::Shared,
     disposition::{Cause, Disposition, Facts, Repeat},
     error::{Error, Kind, Limit, Result, What, is_exhausted},
-    hosts::Host,
-    observe, random,
+    hosts::{Host, name_of},
+    observe::{self, Span},
+    pace::Place,
+    random,
     reading::Limits,
     redirect::Following,
     request::IDEMPOTENCY_KEY,
@@ -46,6 +48,7 @@ pub(crate) struct Operation {
     body: Body,
     plan: Plan,
     facts: Facts,
+    span: Span,
     began: Instant,
     deadline: Instant,
 }
@@ -63,6 +66,7 @@ impl Operation {
         shared: Arc<Shared>,
         request: reqwest::Request,
         body: Body,
+        tag: &'static str,
         plan: Plan,
     ) -> Operation {
         let host = shared.hosts.of(request.url());
@@ -75,16 +79,15 @@ impl Operation {
         let facts = Facts { repeat, ..Facts::default() };
         let began = Instant::now();
         let deadline = after(began, plan.deadline);
-        Operation { shared, host, request, body, plan, facts, began, deadline }
+        let span = Span::operation(tag);
+        Operation { shared, host, request, body, plan, facts, span, began, deadline }
     }
 
     /// Sends it until it succeeds, or there is no point in sending it again.
     pub(crate) async fn run(&self) -> Result<Response> {
         let tried = self
-            .retry()
-            .run(|attempt| {
-                observe::attempt(self, attempt.number(), self.attempt(attempt.number(), None))
-            })
+            .retry(self.plan.deadline)
+            .run(|attempt| self.attempt(attempt.number(), None))
             .when(|failure| self.verdict(failure))
             .on_retry(self.tell_of_retries())
             .await;
@@ -102,16 +105,16 @@ impl Operation {
     /// delayed and paid for as a retry.
     pub(crate) async fn go_on(&self, resume: &Resume, broken: Error) -> Result<Response> {
         let mut broken = Some(broken);
+        let left = self.deadline.saturating_duration_since(Instant::now());
         let tried = self
-            .retry()
+            .retry(left)
             .run(|attempt| {
                 let broken = broken.take();
                 async move {
                     if let Some(broken) = broken {
                         return Err(Failure::Error(broken));
                     }
-                    let number = attempt.number();
-                    observe::attempt(self, number, self.attempt(number, Some(resume))).await
+                    self.attempt(attempt.number(), Some(resume)).await
                 }
             })
             .when(|failure| self.verdict(failure))
@@ -120,8 +123,7 @@ impl Operation {
         self.conclude(tried)
     }
 
-    fn retry(&self) -> Retry {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+    fn retry(&self, left: Duration) -> Retry {
         self.shared.settings.retry.clone().within(left).budget(&self.host.budget)
     }
 
@@ -129,40 +131,89 @@ impl Operation {
         let mut attempt = 0;
         move |failure, delay| {
             attempt += 1;
-            observe::retry(self, attempt, delay, failure.disposition());
+            let retry = &self.shared.settings.retry;
+            self.span.retry(&self.request, attempt, retry, delay, failure.disposition());
         }
     }
 
     async fn attempt(&self, number: u32, resume: Option<&Resume>) -> Result<Response, Failure> {
-        let mut permit = self.admit().await.map_err(Failure::Error)?;
-        let request = self.copy(resume).map_err(Failure::Error)?;
-        let ends = after(Instant::now(), self.plan.attempt_timeout);
-        let limits = self.limits(ends);
+        let span = self.span.attempt(&self.request, number);
+        let failed = |error: Error| {
+            span.failed(error.kind());
+            Failure::Error(error)
+        };
+        let (mut permit, now) = self.admit().await.map_err(failed)?;
+        let request = self.copy(resume).map_err(failed)?;
+        let limits = self.limits(after(now, self.plan.attempt_timeout));
         let has_body = request.body().is_some_and(|body| !body.is_end_stream());
-        let sending = Following::new(self.shared.http.execute(request));
-        let facts = Facts { is_repeated: number > 1, has_body, ..self.facts };
+        let sending = span.around(Following::new(self.shared.http.execute(request)));
         let Ok((sent, was_redirected)) = timeout_at(limits.ends, sending).await else {
             permit.record(Outcome::Failure);
             let unknown = Disposition::Unknown;
-            return Err(Failure::Error(self.timed_out(limits.limit, limits.time, unknown)));
+            return Err(failed(self.timed_out(limits.limit, limits.time, unknown)));
         };
-        let facts = Facts { was_redirected, ..facts };
+        let facts = Facts { is_repeated: number > 1, was_redirected, has_body, ..self.facts };
         let response = match sent {
             Ok(response) => response,
             Err(error) => {
                 let cause = Cause::of(&error);
                 permit.record(Outcome::of_cause(cause));
-                return Err(Failure::Error(self.failed(error, cause, facts)));
+                return Err(failed(self.failed(error, cause, facts)));
             }
         };
-        self.answered(response, number, permit, limits, facts, resume).await
+        let mut response = self.answered(response, number, permit, limits, facts);
+        span.answered(&response);
+        if self.plan.may_retry && response.disposition().allows_retry(facts.is_repeatable()) {
+            response.read_ahead().await;
+            return Err(Failure::Answered(Box::new(response)));
+        }
+        if let Some(resume) = resume {
+            resume.check(&response).map_err(|error| failed(self.about(error)))?;
+            // A server that always breaks off before it would be asked for ever.
+            if response.status() == StatusCode::PARTIAL_CONTENT {
+                response.read_first().await.map_err(failed)?;
+            }
+        }
+        if self.plan.reads_whole && response.disposition() == Disposition::Success {
+            response.read_whole().await.map_err(failed)?;
+        }
+        Ok(response)
     }
 
-    /// Waits until the host may be asked, and takes permission for it. Nothing is held while it waits.
-    async fn admit(&self) -> Result<Permit> {
-        loop {
+    /// Waits until the host may be asked, and takes permission for it. Nothing of the breaker is held while it waits. Says what time it is
+    /// then.
+    async fn admit(&self) -> Result<(Permit, Instant)> {
+        let mut now = self.wait_for_host().await?;
+        let mut place = Place::default();
+        let limit = &self.shared.pace;
+        if limit.is_set() && !self.host.circuit.is_open() {
+            loop {
+                let room = self.deadline.saturating_duration_since(now);
+                let taken = limit.take(name_of(self.request.url()), room).await;
+                place = taken.map_err(|denied| self.limited(denied))?;
+                // Somebody else may have been told to wait in the meantime.
+                now = Instant::now();
+                if self.host.paused(now).is_none() {
+                    break;
+                }
+                limit.give_back(place);
+                now = self.wait_for_host().await?;
+            }
+        }
+        match self.host.circuit.acquire() {
+            Ok(permit) => Ok((permit, now)),
+            Err(rejected) => {
+                limit.give_back(place);
+                Err(self.rejected(rejected))
+            }
+        }
+    }
+
+    /// Waits until the host is not paused, if that is in time.
+    async fn wait_for_host(&self) -> Result<Instant> {
+        let now = loop {
             let now = Instant::now();
-            let Some(left) = self.host.paused(now) else { break };
+            let Some(left) = self.host.paused(now) else { break now };
             let room = self.deadline.saturating_duration_since(now);
             let Some(spare) = room.checked_sub(left).filter(|spare| !spare.is_zero()) else {
                 let paused = Error::new(Kind::Paused, Disposition::NotSent, What::Paused(left));
@@ -171,12 +222,12 @@ impl Operation {
             // Not all who wait come back at once.
             let spread = (left / 10).min(spare / 2);
             sleep_until(now + left + random::up_to(spread)).await;
-        }
-        if Instant::now() >= self.deadline {
+        };
+        if now >= self.deadline {
             let unsent = Disposition::NotSent;
             return Err(self.timed_out(Limit::Deadline, self.plan.deadline, unsent));
         }
-        self.host.circuit.acquire().map_err(|rejected| self.rejected(rejected))
+        Ok(now)
     }
 
     #[cfg(feature = "breaker")]
@@ -192,17 +243,30 @@ impl Operation {
         match rejected {}
     }
 
-    async fn answered(
+    #[cfg(feature = "ratelimit")]
+    fn limited(&self, denied: underpin_ratelimit::Denied) -> Error {
+        let what = What::Text("not sent, for the rate limit has no place in time");
+        let error = Error::new(Kind::Limited, Disposition::NotSent, what);
+        self.about(error).with_retry_after(denied.retry_after).because(denied)
+    }
+
+    #[cfg(not(feature = "ratelimit"))]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    fn limited(&self, denied: std::convert::Infallible) -> Error {
+        match denied {}
+    }
+
+    /// What an answer means: for the host, for its breaker, and for the request.
+    fn answered(
         &self,
         response: reqwest::Response,
         number: u32,
         mut permit: Permit,
         limits: Limits,
         facts: Facts,
-        resume: Option<&Resume>,
-    ) -> Result<Response, Failure> {
+    ) -> Response {
         let status = response.status();
-        let told = retry_after(response.headers(), SystemTime::now());
+        let told = retry_after(response.headers(), SystemTime::now);
         let disposition = Disposition::of_status(status, told, facts);
         let asks_for_pause = matches!(status.as_u16(), 429 | 503);
         if let Some(told) = told.filter(|_| asks_for_pause && self.shared.settings.does_pause) {
@@ -214,22 +278,7 @@ impl Operation {
         if outcome != Outcome::Success || status.is_client_error() {
             permit.record(outcome);
         }
-        let mut response = Response::new(response, self, permit, limits, disposition, told, number);
-        if self.plan.may_retry && disposition.allows_retry(facts.is_repeatable()) {
-            response.read_ahead().await;
-            return Err(Failure::Answered(Box::new(response)));
-        }
-        if let Some(resume) = resume {
-            resume.check(&response).map_err(|error| Failure::Error(self.about(error)))?;
-            // A server that always breaks off before it would be asked for ever.
-            if status == StatusCode::PARTIAL_CONTENT {
-                response.read_first().await.map_err(Failure::Error)?;
-            }
-        }
-        if self.plan.reads_whole && disposition == Disposition::Success {
-            response.read_whole().await.map_err(Failure::Error)?;
-        }
-        Ok(response)
+        Response::new(response, self, permit, limits, disposition, told, number)
     }
 
     /// The request for one attempt: an allocation for the URL, and two for the headers.
@@ -277,7 +326,7 @@ impl Operation {
             Err(gave_up) => gave_up,
         };
         if is_exhausted(Some(why)) {
-            observe::gave_up(self, attempts, why);
+            self.span.gave_up(&self.request, attempts, why);
         }
         let why = Some(why);
         match last {
@@ -322,11 +371,6 @@ impl Operation {
 
     pub(crate) fn request(&self) -> &reqwest::Request {
         &self.request
-    }
-
-    #[cfg(feature = "tracing")]
-    pub(crate) fn max_retries(&self) -> usize {
-        self.shared.settings.retry.delays(0).size_hint().0
     }
 
     pub(crate) fn began(&self) -> Instant {

@@ -17,7 +17,6 @@ use crate::{
     body::Body,
     client::Shared,
     error::{Error, Result},
-    observe,
     operation::{Operation, Plan},
     random,
     response::Response,
@@ -253,8 +252,7 @@ impl Request {
     /// Dropping it drops the attempt that is under way and starts no other; a request that may have been sent is not taken back. A
     /// retry that has not begun is given back to the budget.
     pub async fn send(self) -> Result<Response> {
-        let tag = self.tag;
-        observe::operation(tag, self.run(false)).await
+        self.run(false).await
     }
 
     /// Sends it, and reads the body of the response as JSON. The body is part of an attempt: if it breaks off, what may be tried again is.
@@ -267,8 +265,7 @@ impl Request {
     ///
     /// As [`send`](Request::send).
     pub async fn json<T: DeserializeOwned>(self) -> Result<T> {
-        let tag = self.tag;
-        observe::operation(tag, async { self.run(true).await?.json().await }).await
+        self.run(true).await?.json().await
     }
 
     /// Sends it, and reads the body of the response as text. The body is part of an attempt.
@@ -281,8 +278,7 @@ impl Request {
     ///
     /// As [`send`](Request::send).
     pub async fn text(self) -> Result<String> {
-        let tag = self.tag;
-        observe::operation(tag, async { self.run(true).await?.text().await }).await
+        self.run(true).await?.text().await
     }
 
     /// Sends it, and reads the body of the response. The body is part of an attempt.
@@ -295,8 +291,7 @@ impl Request {
     ///
     /// As [`send`](Request::send).
     pub async fn bytes(self) -> Result<Bytes> {
-        let tag = self.tag;
-        observe::operation(tag, async { self.run(true).await?.bytes().await }).await
+        self.run(true).await?.bytes().await
     }
 
     /// Sends it, and writes the body of the response while it arrives. Returns how long it was. With [`resume`](Request::resume), it goes on
@@ -310,8 +305,7 @@ impl Request {
     ///
     /// As [`send`](Request::send); some of the body may have been written.
     pub async fn download_to(self, writer: impl AsyncWrite + Unpin) -> Result<u64> {
-        let tag = self.tag;
-        observe::operation(tag, async { self.run(false).await?.download_to(writer).await }).await
+        self.run(false).await?.download_to(writer).await
     }
 
     async fn run(self, reads_whole: bool) -> Result<Response> {
@@ -323,7 +317,7 @@ impl Request {
             // What resumes is read afterwards, for its body has attempts of its own.
             reads_whole: reads_whole && !self.does_resume,
         };
-        let operation = Operation::new(self.shared, request, self.body, plan);
+        let operation = Operation::new(self.shared, request, self.body, self.tag, plan);
         if self.does_resume { operation.run_and_resume().await } else { operation.run().await }
     }
 }

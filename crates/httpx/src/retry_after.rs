@@ -5,7 +5,13 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 /// How long the server asks to be left alone; the longest, if it says several things. What is in the past is 0.
-pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+/// Nobody is asked for the time unless there is one to compare it with.
+pub(crate) fn retry_after(
+    headers: &HeaderMap,
+    now: impl FnOnce() -> SystemTime,
+) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?;
+    let now = now();
     let values = headers.get_all(RETRY_AFTER).iter();
     values.filter_map(|value| parse(value.to_str().ok()?.trim(), now)).max()
 }
@@ -39,7 +45,7 @@ mod tests {
         for value in values {
             headers.append(RETRY_AFTER, HeaderValue::from_static(value));
         }
-        retry_after(&headers, now())
+        retry_after(&headers, now)
     }
 
     const fn secs(seconds: u64) -> Duration {

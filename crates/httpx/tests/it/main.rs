@@ -9,6 +9,8 @@ mod errors;
 #[cfg(feature = "http2")]
 mod http2;
 mod idempotency;
+#[cfg(feature = "ratelimit")]
+mod limits;
 mod redirects;
 mod requests;
 mod responses;

@@ -110,6 +110,7 @@ async fn the_effective_stack_is_described() {
         "budget           for each host, 100 retries in stock",
         "pause_hosts      as Retry-After says, 3600s at most, 1000 hosts",
         "breaker          none",
+        "rate_limit       none",
         "redirects        10 at most",
         "max_body         10485760 bytes in memory",
     ];
