@@ -28,8 +28,8 @@ enum Source {
     Empty,
     Bytes(Bytes),
     Replay(Arc<dyn Fn() -> reqwest::Body + Send + Sync>),
-    /// Taken by the first attempt.
-    Once(Mutex<Option<reqwest::Body>>),
+    /// Taken by the first attempt that sends a piece of it.
+    Once(Kept),
 }
 
 impl Body {
@@ -44,7 +44,7 @@ impl Body {
         Body(Source::Replay(Arc::new(move || reqwest::Body::wrap(Unshared::new(make())))))
     }
 
-    /// A body that can be sent once: the request has one attempt.
+    /// A body that can be sent once. An attempt that asked for none of it, for there was no connection, has not used it up.
     pub fn once<B>(body: B) -> Body
     where
         B: HttpBody + Send + 'static,
@@ -55,7 +55,7 @@ impl Body {
     }
 
     pub(crate) fn once_only(body: reqwest::Body) -> Body {
-        Body(Source::Once(Mutex::new(Some(body))))
+        Body(Source::Once(Kept(Arc::new(Mutex::new(Some(body))))))
     }
 
     /// For one attempt. `None` once it has been used up.
@@ -64,7 +64,7 @@ impl Body {
             Source::Empty => Some(reqwest::Body::default()),
             Source::Bytes(bytes) => Some(bytes.clone().into()),
             Source::Replay(make) => Some(make()),
-            Source::Once(body) => body.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            Source::Once(kept) => kept.is_left().then(|| reqwest::Body::wrap(OnDemand::of(kept))),
         }
     }
 
@@ -72,7 +72,7 @@ impl Body {
     pub(crate) fn is_left(&self) -> bool {
         match &self.0 {
             Source::Empty | Source::Bytes(_) | Source::Replay(_) => true,
-            Source::Once(body) => body.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
+            Source::Once(kept) => kept.is_left(),
         }
     }
 }
@@ -115,6 +115,65 @@ impl fmt::Debug for Source {
             Source::Replay(_) => f.write_str("Replay"),
             Source::Once(_) => f.write_str("Once"),
         }
+    }
+}
+
+/// A body that can be sent once, until somebody does.
+#[derive(Clone)]
+struct Kept(Arc<Mutex<Option<reqwest::Body>>>);
+
+impl Kept {
+    fn with<T>(&self, look: impl FnOnce(&mut Option<reqwest::Body>) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn is_left(&self) -> bool {
+        self.with(|body| body.is_some())
+    }
+}
+
+/// What an attempt gets of it: nothing, until it asks for the first piece.
+struct OnDemand {
+    kept: Kept,
+    taken: Option<reqwest::Body>,
+    /// Before the first piece.
+    size: SizeHint,
+}
+
+impl OnDemand {
+    fn of(kept: &Kept) -> OnDemand {
+        let size = kept.with(|body| body.as_ref().map(HttpBody::size_hint).unwrap_or_default());
+        OnDemand { kept: kept.clone(), taken: None, size }
+    }
+}
+
+impl HttpBody for OnDemand {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        if this.taken.is_none() {
+            this.taken = this.kept.with(Option::take);
+        }
+        match &mut this.taken {
+            Some(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            None => Poll::Ready(Some(Err("the body can be sent once, and has been".into()))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.taken {
+            Some(body) => body.is_end_stream(),
+            None => self.size.exact() == Some(0),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.taken.as_ref().map_or_else(|| self.size, HttpBody::size_hint)
     }
 }
 

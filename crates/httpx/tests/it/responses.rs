@@ -1,5 +1,13 @@
 //! Bodies of responses.
 
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
 use http_body_util::{BodyExt as _, StreamBody};
 use underpin_httpx::{Body, Kind};
 
@@ -111,10 +119,10 @@ async fn a_body_can_be_passed_on_and_keeps_its_limits() {
 #[tokio::test]
 async fn a_body_that_is_made_again_is_sent_again() {
     let server = Server::script(vec![status(500), vec![Step::Close]]).await;
-    let made = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let made = Arc::new(AtomicUsize::new(0));
     let count = made.clone();
     let body = Body::replay(move || {
-        let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let number = count.fetch_add(1, Relaxed);
         http_body_util::Full::<bytes::Bytes>::from(format!("body {number}"))
     });
     client(&server).put("x").body(body).send().await.expect("a response");
@@ -134,6 +142,41 @@ async fn a_body_that_can_be_sent_once_is_sent_once() {
     assert!(!response.is_exhausted());
     assert_eq!(server.count(), 1);
     assert!(server.seen()[0].body.contains("two"));
+}
+
+#[tokio::test]
+async fn a_body_that_can_be_sent_once_outlasts_attempts_without_a_connection() {
+    let server = Server::new(|_| ok("fine")).await;
+    let late = Arc::new(Late { address: server.address, asked: AtomicUsize::new(0) });
+    let http = builder(&server).configure(|http| http.dns_resolver(late.clone()));
+    let http = http.build().expect("a client");
+    let pieces = ["one ", "two"].map(|piece| {
+        Ok::<_, std::io::Error>(http_body::Frame::data(bytes::Bytes::from_static(piece.as_bytes())))
+    });
+    let body = Body::once(StreamBody::new(Pieces(pieces.into_iter().collect())));
+    let url = format!("http://late.example:{}/", server.address.port());
+    let response = http.post(url).body(body).send().await.expect("a response");
+    assert_eq!((response.attempts(), late.asked.load(Relaxed)), (3, 3));
+    assert_eq!(server.count(), 1);
+    let body = server.seen()[0].body.clone();
+    assert!(body.contains("one ") && body.contains("two"), "{body}");
+}
+
+/// Knows the address the third time it is asked.
+struct Late {
+    address: SocketAddr,
+    asked: AtomicUsize,
+}
+
+impl reqwest::dns::Resolve for Late {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let is_known = self.asked.fetch_add(1, Relaxed) >= 2;
+        let address = self.address;
+        Box::pin(async move {
+            let known = is_known.then_some(address).ok_or("unknown")?;
+            Ok(Box::new(std::iter::once(known)) as reqwest::dns::Addrs)
+        })
+    }
 }
 
 #[tokio::test]

@@ -100,10 +100,13 @@ impl Judge<'_> {
         let has_time = got.elapsed + 10 * DELAY < call.deadline;
         // Cut short by its time, nobody knows what it was.
         let is_known = repeatable || !self.is_slow();
+        // Without a connection, nobody has asked for a body that can be sent once.
+        let has_body =
+            call.payload != Payload::Once || matches!(last.fault, Fault::NoName | Fault::Refused);
         if class.must_be_retried(repeatable)
             && is_known
             && met.len() < ATTEMPTS
-            && call.payload != Payload::Once
+            && has_body
             && has_time
         {
             complain(format!("not retried after {last:?}"));
