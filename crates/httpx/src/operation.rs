@@ -200,20 +200,25 @@ impl Operation {
                 now = self.wait_for_host().await?;
             }
         }
-        match self.host.circuit.acquire() {
+        let admitted = if now < self.deadline {
+            self.host.circuit.acquire().map_err(|rejected| self.rejected(rejected))
+        } else {
+            Err(self.late())
+        };
+        match admitted {
             Ok(permit) => Ok((permit, now)),
-            Err(rejected) => {
+            Err(error) => {
                 limit.give_back(place);
-                Err(self.rejected(rejected))
+                Err(error)
             }
         }
     }
 
     /// Waits until the host is not paused, if that is in time.
     async fn wait_for_host(&self) -> Result<Instant> {
-        let now = loop {
+        loop {
             let now = Instant::now();
-            let Some(left) = self.host.paused(now) else { break now };
+            let Some(left) = self.host.paused(now) else { return Ok(now) };
             let room = self.deadline.saturating_duration_since(now);
             let Some(spare) = room.checked_sub(left).filter(|spare| !spare.is_zero()) else {
                 let paused = Error::new(Kind::Paused, Disposition::NotSent, What::Paused(left));
@@ -222,12 +227,12 @@ impl Operation {
             // Not all who wait come back at once.
             let spread = (left / 10).min(spare / 2);
             sleep_until(now + left + random::up_to(spread)).await;
-        };
-        if now >= self.deadline {
-            let unsent = Disposition::NotSent;
-            return Err(self.timed_out(Limit::Deadline, self.plan.deadline, unsent));
         }
-        Ok(now)
+    }
+
+    /// There is no time for an attempt.
+    fn late(&self) -> Error {
+        self.timed_out(Limit::Deadline, self.plan.deadline, Disposition::NotSent)
     }
 
     #[cfg(feature = "breaker")]
