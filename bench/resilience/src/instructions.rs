@@ -1,72 +1,110 @@
-//! Instructions a call, counted by valgrind: a figure that does not depend on the machine's mood.
+//! Instructions a call, counted by valgrind: a figure that does not depend on the machine's mood, and therefore a gate.
+//!
+//! `instructions.txt` says how many each of our calls may take at most. One that takes more fails the run.
 
 use std::{env, process::Command};
 
 use measure::Shared;
 
-use crate::{breakers, limiters, retries};
+use crate::{breakers, limiters, requests, retries};
 
-/// Pieces of work that are counted.
-const TIMES: u64 = 1000;
+/// What ours may take.
+const LIMITS: &str = include_str!("../instructions.txt");
 
-/// Pieces of work before that: with 10,000 keys, nearly all have been seen then.
-const BEFORE: u64 = 50_000;
+/// Calls that are compared.
+struct Table {
+    title: &'static str,
+    contenders: fn() -> Vec<Shared>,
+    /// Calls before those that are counted.
+    before: u64,
+    counted: u64,
+}
 
-/// A title, and who is in it.
-type Table = (&'static str, fn() -> Vec<Shared>);
+/// With 10,000 keys, nearly all have been seen after 50,000 calls.
+const fn table(title: &'static str, contenders: fn() -> Vec<Shared>) -> Table {
+    Table { title, contenders, before: 50_000, counted: 10_000 }
+}
 
-const TABLES: [Table; 5] = [
-    ("a call that succeeds through a breaker", breakers::healthy),
-    ("a call that is rejected by an open breaker", breakers::open),
-    ("a first try that succeeds", retries::first_try),
-    ("a rate that grants, 10,000 keys", || limiters::rates(10_000, 1_000_000_000)),
-    ("an exact window that grants, one key", || limiters::windows(1)),
+const TABLES: [Table; 7] = [
+    table("a call that succeeds through a breaker", breakers::healthy),
+    table("a call that is rejected by an open breaker", breakers::open),
+    table("a first try that succeeds", retries::first_try),
+    table("a rate that grants, 10,000 keys", || limiters::rates(10_000, 1_000_000_000)),
+    table("an exact window that grants, one key", || limiters::windows(1)),
+    Table { before: 200, counted: 1000, ..table("a GET that succeeds", requests::gets) },
+    Table { before: 200, counted: 1000, ..table("a POST that succeeds", requests::posts) },
 ];
 
-/// Prints the tables, or why there are none.
-pub fn tables() {
-    for (title, contenders) in TABLES {
-        println!("\n{title}, instructions by callgrind\n");
-        for (index, contender) in contenders().iter().enumerate() {
-            match counted(title, index) {
-                Ok(count) => {
-                    let calls = TIMES * u64::from(contender.calls);
-                    println!("{:<34} {:>12}", contender.name, (count + calls / 2) / calls);
+/// Prints the tables, or why there are none. Whether ours are within their limits.
+pub fn tables() -> bool {
+    let mut problems = Vec::new();
+    for table in TABLES {
+        println!("\n{}, instructions by callgrind\n", table.title);
+        println!("{:<34} {:>12} {:>12}", "", "instructions", "at most");
+        for (index, contender) in (table.contenders)().iter().enumerate() {
+            let count = match counted(&table, index) {
+                Ok(count) => count,
+                Err(why) => {
+                    println!("there is no count: {why}");
+                    return problems.is_empty();
                 }
-                Err(why) => return println!("there is no count: {why}"),
+            };
+            let name = format!("{}: {}", table.title, contender.name);
+            let most = limit(&name);
+            let shown = most.map(|most| most.to_string()).unwrap_or_default();
+            println!("{:<34} {count:>12} {shown:>12}", contender.name);
+            match most {
+                Some(most) if count > most => problems.push(format!(
+                    "{name} takes {count} instructions, and may take {most}: make it leaner, or argue the line in instructions.txt"
+                )),
+                None if contender.name.starts_with("underpin-") => {
+                    problems.push(format!("{name} has no limit: add a line to instructions.txt"));
+                }
+                _ => {}
             }
         }
     }
+    problems.iter().for_each(|problem| eprintln!("\n{problem}"));
+    problems.is_empty()
 }
 
-fn counted(table: &str, contender: usize) -> Result<u64, String> {
+/// A line is a number, and who may take so many.
+fn limit(name: &str) -> Option<u64> {
+    let limits = LIMITS.lines().filter_map(|line| line.split_once(' '));
+    let (most, _) = limits.into_iter().find(|(_, who)| who.trim() == name)?;
+    Some(most.parse().expect("a line begins with a number"))
+}
+
+/// Of one call.
+fn counted(table: &Table, contender: usize) -> Result<u64, String> {
     let program = env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg("--toggle-collect=*instructions*repeat*")
         .arg(program)
-        .args(["call", table, &contender.to_string()])
+        .args(["call", table.title, &contender.to_string()])
         .output()
         .map_err(|error| format!("valgrind cannot be run: {error}"))?;
     let text = String::from_utf8_lossy(&output.stderr);
     let count = text.lines().find_map(|line| line.split_once("Collected : "));
-    let count = count.and_then(|(_, count)| count.trim().parse().ok());
-    count.filter(|count| *count > 0).ok_or_else(|| format!("valgrind said {text}"))
+    let count: Option<u64> = count.and_then(|(_, count)| count.trim().parse().ok());
+    let count = count.filter(|count| *count > 0).ok_or_else(|| format!("valgrind said {text}"))?;
+    Ok((count + table.counted / 2) / table.counted)
 }
 
 /// What is counted: one contender alone.
 pub fn call(table: &str, contender: &str) {
-    let found = TABLES.into_iter().find(|(title, _)| *title == table);
-    let (_, contenders) = found.expect("it is a table");
+    let table = TABLES.into_iter().find(|found| found.title == table).expect("it is a table");
     let index: usize = contender.parse().expect("the contender is a number");
-    let contender = &contenders()[index];
+    let contender = &(table.contenders)()[index];
+    let calls = u64::from(contender.calls);
     let mut work = contender.work();
-    (0..BEFORE / u64::from(contender.calls)).for_each(|_| work());
-    repeat(&mut *work);
+    (0..table.before / calls).for_each(|_| work());
+    repeat(table.counted / calls, &mut *work);
 }
 
-/// Valgrind counts in here only.
+/// Valgrind counts in here only, and on this thread.
 #[inline(never)]
-fn repeat(work: &mut dyn FnMut()) {
-    (0..TIMES).for_each(|_| work());
+fn repeat(times: u64, work: &mut dyn FnMut()) {
+    (0..times).for_each(|_| work());
 }

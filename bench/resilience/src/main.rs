@@ -1,7 +1,7 @@
 //! The resilience crates beside their peers, in one run.
 //!
 //! `cargo xtask bench resilience` runs all of it, after the conformance suite. Run as a program, it takes the name of a part:
-//! `conformance`, `breakers`, `retries`, `limiters`, `memory`, `instructions`.
+//! `conformance`, `breakers`, `retries`, `limiters`, `memory`, `requests`, `instructions`.
 
 use std::{
     env,
@@ -15,6 +15,7 @@ mod instructions;
 mod limiters;
 mod memory;
 mod polled;
+mod requests;
 mod retries;
 
 #[global_allocator]
@@ -30,21 +31,26 @@ fn main() -> ExitCode {
             retries::tables();
             limiters::tables();
             memory::table();
-            instructions::tables();
-            return code;
+            requests::tables();
+            return if instructions::tables() { code } else { ExitCode::FAILURE };
         }
         ["conformance"] => return conformance(),
         ["breakers"] => breakers::tables(),
         ["retries"] => retries::tables(),
         ["limiters"] => limiters::tables(),
         ["memory"] => memory::table(),
-        ["instructions"] => instructions::tables(),
+        ["requests"] => requests::tables(),
+        ["instructions"] => {
+            if !instructions::tables() {
+                return ExitCode::FAILURE;
+            }
+        }
         // What the program starts itself.
         ["remember", limiter] => memory::remember(limiter),
         ["call", table, contender] => instructions::call(table, contender),
         _ => {
             eprintln!(
-                "no such part; the parts are conformance, breakers, retries, limiters, memory, instructions"
+                "no such part; the parts are conformance, breakers, retries, limiters, memory, requests, instructions"
             );
             return ExitCode::from(2);
         }

@@ -13,7 +13,7 @@ use crate::{
     builder::Builder,
     call::Call,
     change::{Change, OnChange, tell},
-    circuit::{Circuit, Step, Ticket},
+    circuit::{Circuit, Refusal, Step, Ticket},
     permit::{Outcome, OwnedPermit, Permit, Recorded},
     rejected::{Error, Rejected},
     rules::Rules,
@@ -167,31 +167,49 @@ impl Breaker {
 
     #[inline]
     fn acquire(&self, now: Option<Instant>) -> Result<Permit<'_>, Rejected> {
+        if self.shared.manual.load(Ordering::Acquire) != 0 {
+            return self.acquire_manual(now);
+        }
         // The usual case is all that is worth having in the caller's own code.
-        if self.shared.manual.load(Ordering::Acquire) == 0
-            && let Some(ticket) = self.shared.circuit.admit_closed()
-        {
+        if let Some(ticket) = self.shared.circuit.admit_closed() {
             let began = self.shared.slow.map(|_| now.unwrap_or_else(Instant::now));
             return Ok(Permit::new(self, Some(ticket), began));
         }
-        self.acquire_slowly(now)
+        self.acquire_open(now)
+    }
+
+    #[cold]
+    fn acquire_manual(&self, now: Option<Instant>) -> Result<Permit<'_>, Rejected> {
+        match self.manual() {
+            Some(State::Disabled) => Ok(Permit::new(self, None, None)),
+            Some(state) => Err(self.rejected(state, None)),
+            None => self.acquire_open(now),
+        }
     }
 
     #[inline(never)]
-    fn acquire_slowly(&self, now: Option<Instant>) -> Result<Permit<'_>, Rejected> {
-        match self.manual() {
-            Some(State::Disabled) => return Ok(Permit::new(self, None, None)),
-            Some(state) => return Err(self.rejected(state, None)),
-            None => {}
-        }
+    fn acquire_open(&self, now: Option<Instant>) -> Result<Permit<'_>, Rejected> {
         let now = now.unwrap_or_else(Instant::now);
-        let (admitted, step) = self.shared.circuit.admit(self.tick(now));
+        let tick = self.tick(now);
+        // Nearly all who come here are turned away: nothing else is on their way.
+        match self.shared.circuit.refuse_open(tick) {
+            Some(refusal) => Err(self.refused(refusal)),
+            None => self.acquire_probe(now, tick),
+        }
+    }
+
+    #[cold]
+    fn acquire_probe(&self, now: Instant, tick: Tick) -> Result<Permit<'_>, Rejected> {
+        let (admitted, step) = self.shared.circuit.admit(tick);
         self.tell(step);
         let began = self.shared.slow.map(|_| now);
-        admitted.map(|ticket| Permit::new(self, Some(ticket), began)).map_err(|refusal| {
-            let retry_in = Duration::from_millis(refusal.retry_in);
-            self.rejected(refusal.kind.into(), Some(retry_in))
-        })
+        admitted
+            .map(|ticket| Permit::new(self, Some(ticket), began))
+            .map_err(|refusal| self.refused(refusal))
+    }
+
+    fn refused(&self, refusal: Refusal) -> Rejected {
+        self.rejected(refusal.kind.into(), Some(Duration::from_millis(refusal.retry_in)))
     }
 
     fn rejected(&self, state: State, retry_in: Option<Duration>) -> Rejected {
@@ -312,7 +330,7 @@ impl Breaker {
     /// Milliseconds since it was made; a clock that goes back is one that stands still.
     fn tick(&self, now: Instant) -> Tick {
         let since = now.saturating_duration_since(self.shared.epoch);
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        since.as_secs().saturating_mul(1000).saturating_add(since.subsec_millis().into())
     }
 
     fn tell(&self, step: Option<Step>) {

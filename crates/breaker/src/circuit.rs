@@ -51,7 +51,8 @@ pub(crate) struct Step {
 
 fn ticks(time: Duration) -> Tick {
     // Up: half a millisecond is not nothing.
-    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    let part = time.subsec_nanos().div_ceil(1_000_000);
+    time.as_secs().saturating_mul(1000).saturating_add(part.into())
 }
 
 impl Circuit {
@@ -108,6 +109,14 @@ impl Circuit {
         let state = self.state();
         let ticket = Ticket { generation: state.generation, is_probe: false };
         (state.kind == Kind::Closed).then_some(ticket)
+    }
+
+    /// What [`admit`](Circuit::admit) says while it is open.
+    #[inline]
+    pub(crate) fn refuse_open(&self, now: Tick) -> Option<Refusal> {
+        let state = self.state();
+        let is_open = state.kind == Kind::Open && now < state.tick;
+        is_open.then(|| Refusal { kind: Kind::Open, retry_in: state.tick - now })
     }
 
     pub(crate) fn admit(&self, now: Tick) -> (Result<Ticket, Refusal>, Option<Step>) {
