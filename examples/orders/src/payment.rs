@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use underpin_fault::{Fault, Kind};
 use underpin_health::Switch;
-use underpin_httpx::{Client, Error, Retry};
+use underpin_httpx::{Client, Error, Kind as ErrorKind, Retry};
 use underpin_shutdown::Shutdown;
 
 pub(crate) use self::circuit::FAILURES;
@@ -111,8 +111,8 @@ fn time_for_it(left: Option<Duration>) -> Duration {
 
 /// What a client is told: nothing of what the provider has said, and not that nobody was charged, for who knows.
 fn fault(error: Error) -> Fault {
-    let is_rejected = error.is_rejected();
-    let fault = if is_rejected {
+    let is_open = error.kind() == ErrorKind::Rejected;
+    let fault = if is_open {
         Fault::new(Kind::Unavailable, "CIRCUIT_OPEN")
             .message("no payments can be made now: to try later, use the same idempotency key")
             .expose("breaker", circuit::NAME)
@@ -122,7 +122,7 @@ fn fault(error: Error) -> Fault {
             .message("the payment has failed: to try again, use the same idempotency key")
     };
     // A circuit that lets one call look does not know how long that will take.
-    let unknown = is_rejected.then_some(circuit::PROBING);
+    let unknown = is_open.then_some(circuit::PROBING);
     let fault = match error.retry_after().or(unknown) {
         Some(after) => fault.retry_after(after),
         None => fault,

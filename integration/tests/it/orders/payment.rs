@@ -183,6 +183,10 @@ fn who_throttles_is_waited_for_and_no_longer_than_that_makes_sense() {
     let refused = place(port);
     expect_payment_error(&refused);
     assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    // It has asked to be left alone. That is no open circuit.
+    let unasked = place(port);
+    expect_payment_error(&unasked);
+    assert!(unasked.header("retry-after").is_some(), "{unasked:?}");
     assert_eq!(stub.count("charges"), 1);
 }
 
