@@ -1,0 +1,147 @@
+//! Linux: processes are held by descriptors, and their ends are waited for all together.
+
+use std::{
+    fs, io,
+    mem::MaybeUninit,
+    os::fd::{AsFd, OwnedFd},
+    process::{Child, Command},
+    thread,
+    time::Duration,
+};
+
+use rustix::{
+    event::{EventfdFlags, Timespec, epoll, eventfd},
+    pipe::fcntl_setpipe_size,
+    process::{
+        Pid, PidfdFlags, Resource, Rlimit, WaitId, WaitIdOptions, WaitIdStatus, getrlimit,
+        pidfd_open, prlimit, setpriority_process, waitid,
+    },
+};
+
+use crate::limits::Limits;
+
+/// What the kernel grants without a privilege.
+const LARGE_PIPE: usize = 1 << 20;
+/// The wake-up is no child.
+const WAKE_UP: u64 = u64::MAX;
+
+/// A process that was started here and is reaped here.
+#[derive(Debug)]
+pub(crate) struct Leader {
+    pub(crate) pid: Pid,
+    descriptor: OwnedFd,
+}
+
+impl Leader {
+    pub(crate) fn new(child: &Child) -> io::Result<Leader> {
+        let pid = Pid::from_child(child);
+        Ok(Leader { pid, descriptor: pidfd_open(pid, PidfdFlags::empty())? })
+    }
+
+    /// Reaps it if it has ended.
+    pub(crate) fn reap(&self) -> io::Result<Option<WaitIdStatus>> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        Ok(waitid(WaitId::PidFd(self.descriptor.as_fd()), options)?)
+    }
+}
+
+/// The ends of children and other reasons to wake up.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    epoll: OwnedFd,
+}
+
+/// Ends a wait.
+#[derive(Debug)]
+pub(crate) struct Waker(OwnedFd);
+
+impl Waker {
+    pub(crate) fn wake(&self) {
+        // It is full only if nobody has looked at it yet.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+}
+
+impl Ends {
+    pub(crate) fn new() -> io::Result<(Ends, Waker)> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let wake_up = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        // Edge-triggered, so that nobody has to read it.
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&epoll, &wake_up, epoll::EventData::new_u64(WAKE_UP), flags)?;
+        Ok((Ends { epoll }, Waker(wake_up)))
+    }
+
+    /// Tells of the end of this one, once.
+    pub(crate) fn watch(&self, leader: &Leader, id: u64) -> io::Result<()> {
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
+        Ok(epoll::add(&self.epoll, &leader.descriptor, epoll::EventData::new_u64(id), flags)?)
+    }
+
+    /// Waits for ends, a wake-up, or this long.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> Vec<u64> {
+        let timeout = timeout.map(|time| Timespec {
+            tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: time.subsec_nanos().into(),
+        });
+        let mut events = [const { MaybeUninit::uninit() }; 64];
+        // It fails when a signal comes in between, and then there is nothing to tell of.
+        let Ok((events, _)) = epoll::wait(&self.epoll, &mut events, timeout.as_ref()) else {
+            return Vec::new();
+        };
+        events.iter().map(|event| event.data.u64()).filter(|id| *id != WAKE_UP).collect()
+    }
+}
+
+/// Starts it under the nice value: a thread has one of its own, and its children inherit it.
+pub(crate) fn spawn(command: &mut Command, limits: &Limits) -> io::Result<Child> {
+    let Some(nice) = limits.nice else { return command.spawn() };
+    thread::scope(|scope| {
+        let niced =
+            thread::Builder::new().name("procx-nice".to_owned()).spawn_scoped(scope, || {
+                setpriority_process(None, nice)?;
+                command.spawn()
+            });
+        niced?
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that starts it panicked")))
+    })
+}
+
+/// Sets all other limits.
+pub(crate) fn limit(leader: &Leader, limits: &Limits) -> io::Result<()> {
+    let wanted = [
+        (Resource::Nofile, limits.open_files),
+        (Resource::Cpu, limits.cpu_seconds),
+        (Resource::As, limits.address_space),
+        (Resource::Fsize, limits.file_size),
+        (Resource::Core, limits.core),
+    ];
+    for (resource, limit) in wanted {
+        let Some(limit) = limit else { continue };
+        // Raising a hard limit needs a privilege; asking for more than there is means all there is.
+        let limit = getrlimit(resource).maximum.map_or(limit, |most| limit.min(most));
+        let new = Rlimit { current: Some(limit), maximum: Some(limit) };
+        match prlimit(Some(leader.pid), resource, new) {
+            // It has ended already, and is not reaped before we say so.
+            Ok(_) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Lets more fit in a pipe that is found full. The kernel may refuse: each user has a quota.
+pub(crate) fn grow(pipe: impl AsFd) {
+    let _ = fcntl_setpipe_size(pipe, LARGE_PIPE);
+}
+
+/// Says for sure that no process was started since this one, which is not reaped yet.
+///
+/// The number of the last process that was started, of all that this one can see, stands at the end of `/proc/loadavg`.
+/// It cannot have come round to a number that is in use.
+pub(crate) fn is_alone(leader: &Leader) -> bool {
+    let last = fs::read_to_string("/proc/loadavg");
+    let last = last.ok().and_then(|line| line.split_whitespace().last()?.parse().ok());
+    last == Some(leader.pid.as_raw_pid())
+}
