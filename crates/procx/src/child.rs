@@ -2,10 +2,10 @@
 
 use std::{
     fmt,
+    fs::File,
     future::poll_fn,
     io::{self, PipeReader, PipeWriter},
     os::fd::OwnedFd,
-    process::{Command, Stdio},
     time::Instant,
 };
 
@@ -64,12 +64,11 @@ pub(crate) struct Wiring {
 impl Child {
     pub(crate) async fn spawn(cmd: Cmd, wiring: Wiring) -> Result<Child, Error> {
         let started = wiring.started.unwrap_or_else(Instant::now);
-        let mut command = program::prepare(&cmd)?;
-        let streams = Streams::open(&cmd, wiring, &mut command).map_err(|error| {
+        let (streams, stdio) = Streams::open(&cmd, wiring).map_err(|error| {
             Error::new(ErrorKind::Spawn, &cmd, "its streams cannot be made").with_source(error)
         })?;
         let job = Job {
-            command,
+            image: program::prepare(&cmd, stdio)?,
             limits: cmd.limits,
             minimum: cmd.min_containment,
             deadline: cmd.timeout.and_then(|timeout| started.checked_add(timeout)),
@@ -259,27 +258,26 @@ struct Streams {
 }
 
 impl Streams {
-    /// Makes the pipes and gives the command its ends.
-    fn open(cmd: &Cmd, wiring: Wiring, command: &mut Command) -> io::Result<Streams> {
+    /// Makes the pipes; gives our ends of them, and those of the child.
+    fn open(cmd: &Cmd, wiring: Wiring) -> io::Result<(Streams, [OwnedFd; 3])> {
         let (stdin, write, feed) = match wiring.stdin {
             Some(read) => (read.into(), None, Feed::Nothing),
             None => cmd.stdin.0.open()?,
         };
-        command.stdin(stdin);
-        let stdin = write.map(|write| pipe::Sender::from_owned_fd(OwnedFd::from(write)));
+        let write = write.map(|write| pipe::Sender::from_owned_fd(OwnedFd::from(write)));
         let (stdout, out) = match wiring.stdout {
             Some(write) => (write.into(), None),
             None => output(cmd)?,
         };
         let (stderr, err) = output(cmd)?;
-        command.stdout(stdout).stderr(stderr);
-        Ok(Streams { stdin: stdin.transpose()?, feed, outputs: [out, err] })
+        let streams = Streams { stdin: write.transpose()?, feed, outputs: [out, err] };
+        Ok((streams, [stdin, stdout, stderr]))
     }
 }
 
-fn output(cmd: &Cmd) -> io::Result<(Stdio, Option<pipe::Receiver>)> {
+fn output(cmd: &Cmd) -> io::Result<(OwnedFd, Option<pipe::Receiver>)> {
     if !cmd.capture.reads {
-        return Ok((Stdio::null(), None));
+        return Ok((File::options().write(true).open("/dev/null")?.into(), None));
     }
     let (read, write) = io::pipe()?;
     Ok((write.into(), Some(pipe::Receiver::from_owned_fd(OwnedFd::from(read))?)))

@@ -7,7 +7,6 @@ mod entry;
 use std::{
     collections::HashMap,
     io,
-    process::Command,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -20,6 +19,7 @@ use crate::{
     containment::Containment,
     limits::Limits,
     output::Exit,
+    program::Image,
     sys::{Ends, Waker},
     tree::{Refusal, Tree},
 };
@@ -31,7 +31,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(1);
 /// What is to be started, and the rules for its end.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) command: Command,
+    pub(crate) image: Image,
     pub(crate) limits: Limits,
     pub(crate) minimum: Containment,
     pub(crate) deadline: Option<Instant>,
@@ -219,7 +219,7 @@ impl Floor {
             let _ = reply.send(Err(Failure::TimedOut));
             return;
         }
-        let tree = match Tree::start(&mut job.command, &job.limits, job.minimum) {
+        let tree = match Tree::start(&mut job) {
             Ok(tree) => Arc::new(tree),
             Err(Refusal::Io(error))
                 if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY_TRIES =>

@@ -4,7 +4,7 @@ use std::{
     fmt,
     fs::File,
     io,
-    process::Stdio,
+    os::fd::OwnedFd,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -51,9 +51,9 @@ impl Stdin {
 
 impl Source {
     /// What the child gets, the end of the pipe that is ours, and what to write to it.
-    pub(crate) fn open(&self) -> io::Result<(Stdio, Option<io::PipeWriter>, Feed)> {
+    pub(crate) fn open(&self) -> io::Result<(OwnedFd, Option<io::PipeWriter>, Feed)> {
         let feed = match self {
-            Source::Null => return Ok((Stdio::null(), None, Feed::Nothing)),
+            Source::Null => return Ok((File::open("/dev/null")?.into(), None, Feed::Nothing)),
             Source::File(file) => return Ok((file.try_clone()?.into(), None, Feed::Nothing)),
             Source::Bytes(bytes) => Feed::Bytes(Arc::clone(bytes), 0),
             Source::Reader(reader) => {

@@ -1,7 +1,15 @@
 //! What differs between platforms.
 
-#[cfg_attr(target_os = "linux", path = "sys/linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "sys/other.rs")]
-mod imp;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
 
-pub(crate) use imp::{Ends, Leader, Waker, grow, is_alone, limit, spawn};
+#[cfg(target_os = "linux")]
+use self::linux as imp;
+#[cfg(not(target_os = "linux"))]
+use self::other as imp;
+
+pub(crate) use self::imp::{Ends, Leader, Waker, grow, is_alone, spawn};
+#[cfg(target_os = "linux")]
+pub(crate) use self::linux::starts_in_cgroups;

@@ -17,7 +17,6 @@ use std::{
     ffi::OsString,
     hash::{BuildHasher as _, Hasher as _},
     io,
-    process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
 };
@@ -27,7 +26,7 @@ use rustix::process::{Signal, WaitIdStatus, kill_process_group};
 use self::{cgroup::Cgroup, sweep::Sweep};
 use crate::{
     containment::Containment,
-    limits::Limits,
+    engine::Job,
     output::Exit,
     sys::{self, Leader},
 };
@@ -72,53 +71,32 @@ impl From<io::Error> for Refusal {
 
 impl Tree {
     /// Starts a child as the leader of a process group of its own.
-    pub(crate) fn start(
-        command: &mut Command,
-        limits: &Limits,
-        minimum: Containment,
-    ) -> Result<Tree, Refusal> {
-        let cgroup = match minimum {
-            Containment::Cgroup => match Cgroup::create() {
-                Some(cgroup) => Some(cgroup),
-                None => return Err(Refusal::Containment(strongest())),
-            },
-            _ => None,
-        };
+    pub(crate) fn start(job: &mut Job) -> Result<Tree, Refusal> {
         let mark = format!("{:016x}{:016x}", random(), random());
-        command.env(MARK, nested(&mark));
-        let child = sys::spawn(command, limits)?;
-        let leader = match Leader::new(&child) {
-            Ok(leader) => leader,
-            Err(error) => {
-                abandon(child);
-                return Err(error.into());
+        job.image.env.retain(|(name, _)| name != MARK);
+        job.image.env.push((MARK.into(), nested(&mark)));
+        // Nothing is left in the background of a cgroup, because it ends with its owner.
+        let wants_cgroup = !job.background || job.minimum == Containment::Cgroup;
+        let mut cgroup = wants_cgroup.then(Cgroup::create).flatten();
+        let leader = match sys::spawn(&job.image, &job.limits, cgroup.as_ref().map(Cgroup::folder))
+        {
+            Err(error) if cgroup.is_some() && error.kind() == io::ErrorKind::Unsupported => {
+                cgroup = None;
+                sys::spawn(&job.image, &job.limits, None)?
             }
+            result => result?,
         };
-        let sweep = Sweep::of(leader.pid, mark);
-        let mut tree = Tree { leader, sweep, cgroup, reaped: Mutex::new(false) };
-        if let Err(refusal) = tree.contain(limits, minimum) {
+        let sweep = if cgroup.is_none() { Sweep::of(leader.pid, mark) } else { None };
+        let tree = Tree { leader, sweep, cgroup, reaped: Mutex::new(false) };
+        if tree.containment() < job.minimum {
             tree.kill();
             // SIGKILL takes a moment, and this happens once in a blue moon.
             while matches!(tree.reap(), Ok(None)) {
                 thread::yield_now();
             }
-            return Err(refusal);
+            return Err(Refusal::Containment(tree.containment()));
         }
         Ok(tree)
-    }
-
-    fn contain(&mut self, limits: &Limits, minimum: Containment) -> Result<(), Refusal> {
-        if let Some(cgroup) = &self.cgroup {
-            cgroup.add(self.leader.pid)?;
-            if sys::is_alone(&self.leader) {
-                // Nothing was started before it was inside, so nothing is outside.
-                self.sweep = None;
-            }
-        }
-        if self.containment() < minimum {
-            return Err(Refusal::Containment(self.containment()));
-        }
-        Ok(sys::limit(&self.leader, limits)?)
     }
 
     pub(crate) fn containment(&self) -> Containment {
@@ -209,10 +187,4 @@ fn nested(mark: &str) -> OsString {
 /// Std seeds each of these from the system's random numbers.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
-}
-
-/// Without a descriptor there is no way to hold it.
-fn abandon(mut child: std::process::Child) {
-    let _ = child.kill();
-    let _ = child.wait();
 }

@@ -136,6 +136,8 @@ impl Entry {
             return;
         }
         self.state = State::Stopping { until: now + self.grace };
+        // Noted now, because those who end take the trace to their children along.
+        self.tree.others();
         let _ = self.tree.signal(Signal::TERM);
         // What is stopped cannot end.
         let _ = self.tree.signal(Signal::CONT);

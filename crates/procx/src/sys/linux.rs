@@ -1,24 +1,23 @@
 //! Linux: processes are held by descriptors, and their ends are waited for all together.
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod clone;
+mod start;
+
 use std::{
     fs, io,
     mem::MaybeUninit,
     os::fd::{AsFd, OwnedFd},
-    process::{Child, Command},
-    thread,
     time::Duration,
 };
 
 use rustix::{
     event::{EventfdFlags, Timespec, epoll, eventfd},
     pipe::fcntl_setpipe_size,
-    process::{
-        Pid, PidfdFlags, Resource, Rlimit, WaitId, WaitIdOptions, WaitIdStatus, getrlimit,
-        pidfd_open, prlimit, setpriority_process, waitid,
-    },
+    process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid},
 };
 
-use crate::limits::Limits;
+pub(crate) use self::start::{spawn, starts_in_cgroups};
 
 /// What the kernel grants without a privilege.
 const LARGE_PIPE: usize = 1 << 20;
@@ -33,11 +32,6 @@ pub(crate) struct Leader {
 }
 
 impl Leader {
-    pub(crate) fn new(child: &Child) -> io::Result<Leader> {
-        let pid = Pid::from_child(child);
-        Ok(Leader { pid, descriptor: pidfd_open(pid, PidfdFlags::empty())? })
-    }
-
     /// Reaps it if it has ended.
     pub(crate) fn reap(&self) -> io::Result<Option<WaitIdStatus>> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
@@ -91,44 +85,6 @@ impl Ends {
         };
         events.iter().map(|event| event.data.u64()).filter(|id| *id != WAKE_UP).collect()
     }
-}
-
-/// Starts it under the nice value: a thread has one of its own, and its children inherit it.
-pub(crate) fn spawn(command: &mut Command, limits: &Limits) -> io::Result<Child> {
-    let Some(nice) = limits.nice else { return command.spawn() };
-    thread::scope(|scope| {
-        let niced =
-            thread::Builder::new().name("procx-nice".to_owned()).spawn_scoped(scope, || {
-                setpriority_process(None, nice)?;
-                command.spawn()
-            });
-        niced?
-            .join()
-            .unwrap_or_else(|_| Err(io::Error::other("the thread that starts it panicked")))
-    })
-}
-
-/// Sets all other limits.
-pub(crate) fn limit(leader: &Leader, limits: &Limits) -> io::Result<()> {
-    let wanted = [
-        (Resource::Nofile, limits.open_files),
-        (Resource::Cpu, limits.cpu_seconds),
-        (Resource::As, limits.address_space),
-        (Resource::Fsize, limits.file_size),
-        (Resource::Core, limits.core),
-    ];
-    for (resource, limit) in wanted {
-        let Some(limit) = limit else { continue };
-        // Raising a hard limit needs a privilege; asking for more than there is means all there is.
-        let limit = getrlimit(resource).maximum.map_or(limit, |most| limit.min(most));
-        let new = Rlimit { current: Some(limit), maximum: Some(limit) };
-        match prlimit(Some(leader.pid), resource, new) {
-            // It has ended already, and is not reaped before we say so.
-            Ok(_) | Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }
 
 /// Lets more fit in a pipe that is found full. The kernel may refuse: each user has a quota.

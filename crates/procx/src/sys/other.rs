@@ -1,9 +1,9 @@
 //! Other Unix systems: a thread for each child waits for its end.
 
 use std::{
+    fs::File,
     io,
     os::fd::AsFd,
-    process::{Child, Command},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread,
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, setpriority_process, waitid};
 
-use crate::limits::Limits;
+use crate::{limits::Limits, program::Image};
 
 /// A process that was started here and is reaped here.
 #[derive(Debug)]
@@ -20,11 +20,6 @@ pub(crate) struct Leader {
 }
 
 impl Leader {
-    #[expect(clippy::unnecessary_wraps, reason = "on Linux it can fail")]
-    pub(crate) fn new(child: &Child) -> io::Result<Leader> {
-        Ok(Leader { pid: Pid::from_child(child) })
-    }
-
     /// Reaps it if it has ended.
     pub(crate) fn reap(&self) -> io::Result<Option<WaitIdStatus>> {
         Ok(waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)?)
@@ -76,20 +71,17 @@ impl Ends {
     }
 }
 
-/// Starts it, then gives it its nice value.
-pub(crate) fn spawn(command: &mut Command, limits: &Limits) -> io::Result<Child> {
-    let child = command.spawn()?;
+/// Starts it, then gives it its nice value; there is no way to limit another process otherwise.
+pub(crate) fn spawn(image: &Image, limits: &Limits, _: Option<&File>) -> io::Result<Leader> {
+    if *limits != (Limits { nice: limits.nice, ..Limits::new() }) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let pid = Pid::from_child(&image.command()?.spawn()?);
     if let Some(nice) = limits.nice {
         // It only fails if the child has ended already, or must not be favored; both leave it as it is.
-        let _ = setpriority_process(Some(Pid::from_child(&child)), nice);
+        let _ = setpriority_process(Some(pid), nice);
     }
-    Ok(child)
-}
-
-/// There is no way to limit another process.
-pub(crate) fn limit(_: &Leader, limits: &Limits) -> io::Result<()> {
-    let none = Limits { nice: limits.nice, ..Limits::new() };
-    if *limits == none { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
+    Ok(Leader { pid })
 }
 
 /// Pipes are as large as they are.

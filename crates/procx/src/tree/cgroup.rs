@@ -7,7 +7,9 @@ use std::{
     sync::OnceLock,
 };
 
-use rustix::process::Pid;
+use rustix::fs::{Access, access};
+
+use crate::sys::starts_in_cgroups;
 
 const PREFIX: &str = "procx-";
 
@@ -16,7 +18,7 @@ const PREFIX: &str = "procx-";
 pub(super) struct Cgroup {
     path: PathBuf,
     /// Locked for as long as its owner lives: what can be locked has lost its owner.
-    _lock: File,
+    folder: File,
 }
 
 impl Cgroup {
@@ -24,9 +26,13 @@ impl Cgroup {
     pub(super) fn is_available() -> bool {
         static AVAILABLE: OnceLock<bool> = OnceLock::new();
         *AVAILABLE.get_or_init(|| {
-            if let Some(own) = own() {
-                end_orphans(own);
+            let Some(own) = own() else { return false };
+            // Who starts a process elsewhere must be allowed to take it from here.
+            let may_move = access(own.join("cgroup.procs"), Access::WRITE_OK).is_ok();
+            if !may_move || !starts_in_cgroups() {
+                return false;
             }
+            end_orphans(own);
             Cgroup::make().is_some()
         })
     }
@@ -38,11 +44,11 @@ impl Cgroup {
     fn make() -> Option<Cgroup> {
         let path = own()?.join(format!("{PREFIX}{:016x}", super::random()));
         fs::create_dir(&path).ok()?;
-        let lock = File::open(&path).ok().filter(|lock| lock.try_lock().is_ok());
+        let folder = File::open(&path).ok().filter(|folder| folder.try_lock().is_ok());
         let kill = path.join("cgroup.kill");
-        match lock {
+        match folder {
             // Since Linux 5.14.
-            Some(lock) if kill.exists() => Some(Cgroup { path, _lock: lock }),
+            Some(folder) if kill.exists() => Some(Cgroup { path, folder }),
             _ => {
                 let _ = fs::remove_dir(&path);
                 None
@@ -50,14 +56,9 @@ impl Cgroup {
         }
     }
 
-    pub(super) fn add(&self, leader: Pid) -> io::Result<()> {
-        match write(&self.path.join("cgroup.procs"), &leader.to_string()) {
-            // It has ended already.
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {
-                Ok(())
-            }
-            result => result,
-        }
+    /// To be started in.
+    pub(super) fn folder(&self) -> &File {
+        &self.folder
     }
 
     /// What runs in it, in cgroups below included.

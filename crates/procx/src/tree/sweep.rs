@@ -6,6 +6,7 @@ use std::{
     io::Read as _,
     os::fd::OwnedFd,
     process,
+    sync::{Mutex, PoisonError},
 };
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -24,6 +25,8 @@ pub(super) struct Sweep {
     leader: Process,
     mark: String,
     owner: i32,
+    /// What was found before: it belongs to the tree, even if its parent is gone by now.
+    known: Mutex<Vec<Process>>,
 }
 
 /// A line of `/proc/*/stat`.
@@ -41,7 +44,7 @@ struct Process {
 impl Sweep {
     pub(super) fn of(leader: Pid, mark: String) -> Option<Sweep> {
         let leader = stat(leader.as_raw_pid())?;
-        Some(Sweep { leader, mark, owner: process::id().cast_signed() })
+        Some(Sweep { leader, mark, owner: process::id().cast_signed(), known: Mutex::default() })
     }
 
     /// What is alive beside the leader.
@@ -78,9 +81,14 @@ impl Sweep {
 
     /// The processes of the tree that have not ended.
     fn find(&self) -> Vec<Process> {
-        let mut found =
-            descendants(&processes(), self.leader, self.owner, |pid| self.is_marked(pid));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let belongs = |process: &Process| {
+            let is_known = |known: &Process| (known.pid, known.born) == (process.pid, process.born);
+            known.iter().any(is_known) || self.is_marked(process.pid)
+        };
+        let mut found = descendants(&processes(), self.leader, self.owner, belongs);
         found.retain(|process| !process.ended);
+        known.clone_from(&found);
         found
     }
 
@@ -102,14 +110,14 @@ fn open(process: Process) -> Option<OwnedFd> {
     (stat(process.pid)?.born == process.born).then_some(descriptor)
 }
 
-/// The leader and what belongs to it: by parent, by a group that one of them has founded, by a session other than the leader's, which can only be reached by founding it, and by the mark.
+/// The leader and what belongs to it: by parent, by a group that one of them has founded, by a session other than the leader's, which can only be reached by founding it, and by what is known of it or stands in its environment.
 ///
 /// What is older than the leader, its owner, and what else the owner has started do not.
 fn descendants(
     all: &[Process],
     leader: Process,
     owner: i32,
-    mut is_marked: impl FnMut(i32) -> bool,
+    belongs: impl Fn(&Process) -> bool,
 ) -> Vec<Process> {
     let foreign = |process: &Process| {
         process.born < leader.born || process.pid == owner || process.parent == owner
@@ -149,7 +157,7 @@ fn descendants(
         }
         // Dearer than all the rest, so it is asked of those who are still in doubt, and once.
         rest.retain(|process| {
-            let ours = !process.ended && is_marked(process.pid);
+            let ours = !process.ended && belongs(process);
             if ours {
                 pids.insert(process.pid);
                 if process.session != leader.session {
@@ -203,7 +211,7 @@ mod tests {
         let leader = process(20, OWNER, 20, 5);
         let mut all = all.to_vec();
         all.extend([leader, process(OWNER, 1, OWNER, 5), process(21, OWNER, 21, 5)]);
-        let found = descendants(&all, leader, OWNER, |pid| marked.contains(&pid));
+        let found = descendants(&all, leader, OWNER, |process| marked.contains(&process.pid));
         let mut pids: Vec<i32> = found.iter().map(|process| process.pid).collect();
         pids.sort_unstable();
         pids

@@ -92,7 +92,7 @@ async fn what_is_left_behind_may_stay_when_asked_for() {
 async fn one_in_a_session_of_its_own_is_found() {
     let (_folder, file, cmd) = sleeper("setsid", "> /dev/null 2>&1 & sleep 3600");
     let child = cmd.spawn().await.expect("it starts");
-    assert_eq!(child.containment(), Containment::Sweep);
+    assert!(child.containment() >= Containment::Sweep);
     let pid = pid_in(&file).await;
     drop(child);
     wait_until("it is gone", || !is_alive(pid)).await;
@@ -116,7 +116,7 @@ async fn in_a_cgroup_nothing_escapes() {
     }
     // Without its mark, its group, its session and its parent.
     let (_folder, file, cmd) = sleeper(
-        "sleep 0.1; (setsid env -u PROCX_TREE",
+        "(setsid env -u PROCX_TREE",
         "> /dev/null 2>&1 &); while ! test -s \"$PID_FILE\"; do :; done",
     );
     let output = cmd.min_containment(Containment::Cgroup).run().await.expect("it ends well");
