@@ -29,7 +29,7 @@ use crate::{
 
 /// A running child with all that descends from it: [`Cmd::spawn`].
 ///
-/// Dropping it kills all of that at once. That takes as long as a look through `/proc`, about 10 µs for each process of the machine; the reaping happens elsewhere, and needs no runtime.
+/// Dropping it kills all of that at once; without a cgroup that takes a look through `/proc`, about 10 µs for each process of the machine. The reaping happens elsewhere, and needs no runtime.
 pub struct Child {
     cmd: Cmd,
     handle: Handle,

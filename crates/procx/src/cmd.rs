@@ -187,15 +187,13 @@ impl Cmd {
 
     /// Leaves alone what it has started and not ended when it exits by itself: for a program that puts itself into the background.
     ///
-    /// A timeout or a drop before that still ends everything. Not to be had in a [cgroup](Containment::Cgroup).
+    /// A timeout or a drop before that still ends everything. It is never in a [cgroup](Containment::Cgroup), which would end with this process.
     pub fn leave_background(mut self) -> Cmd {
         self.background = true;
         self
     }
 
-    /// Fails rather than run with a weaker containment.
-    ///
-    /// A [cgroup](Containment::Cgroup) is only used when it is asked for here.
+    /// Fails rather than run it in a weaker [containment](crate::containment()).
     pub fn min_containment(mut self, containment: Containment) -> Cmd {
         self.min_containment = containment;
         self

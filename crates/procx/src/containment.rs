@@ -13,7 +13,7 @@ pub enum Containment {
     /// The group, and what `/proc` shows to descend from the child: by parents, sessions and groups, and by a mark in the environment, which a double fork into a session of its own keeps.
     /// Only a process escapes that has left its group and session, cleared its environment, and lost its parent.
     Sweep,
-    /// A cgroup of its own, which no process leaves, and which the kernel kills as a whole.
+    /// A cgroup of its own, in which it is started, which no process leaves, and which the kernel kills as a whole.
     Cgroup,
 }
 
@@ -27,9 +27,9 @@ impl fmt::Display for Containment {
     }
 }
 
-/// The strongest containment that can be had here, to be asked for by [`Cmd::min_containment`](crate::Cmd::min_containment).
+/// The strongest containment that can be had here, which is what children get.
 ///
-/// It is [`Cgroup`](Containment::Cgroup) where this process may make cgroups below its own: as root, in a delegated systemd unit, and not in a usual container.
+/// It is [`Cgroup`](Containment::Cgroup) where this process may make cgroups below its own: as root, or in a delegated systemd unit, but not in a usual container.
 pub fn containment() -> Containment {
     tree::strongest()
 }

@@ -21,7 +21,7 @@ use crate::{
     output::Exit,
     program::Image,
     sys::{Ends, Waker},
-    tree::{Refusal, Tree},
+    tree::{Glance, Refusal, Tree},
 };
 
 /// How often, and from which pause on, a program is tried again that somebody still writes to.
@@ -173,10 +173,12 @@ impl Floor {
             let next = entries.chain(self.busy.iter().map(|(at, ..)| *at)).min();
             let ended = self.ends.wait(next.map(|at| at.saturating_duration_since(now)));
             let now = Instant::now();
+            // Taken after these ends, and good for all that is asked because of them.
+            let mut glance = Glance::default();
             for id in ended {
-                self.with(id, |entry| entry.exited(now));
+                self.with(id, |entry| entry.exited(now, &mut glance));
             }
-            self.messages(now);
+            self.messages(now, &mut glance);
             let (due, rest) =
                 std::mem::take(&mut self.busy).into_iter().partition(|(at, ..)| *at <= now);
             self.busy = rest;
@@ -184,20 +186,20 @@ impl Floor {
                 self.start(job, tries, reply);
             }
             for entry in self.entries.values_mut() {
-                entry.look(now);
+                entry.look(now, &mut glance);
             }
             self.entries.retain(|_, entry| !entry.is_over());
         }
     }
 
-    fn messages(&mut self, now: Instant) {
+    fn messages(&mut self, now: Instant, glance: &mut Glance) {
         let messages =
             std::mem::take(&mut *self.engine.inbox.lock().unwrap_or_else(PoisonError::into_inner));
         for message in messages {
             match message {
                 Message::Start(job, reply) => self.start(job, 0, reply),
-                Message::Stop(id) => self.with(id, |entry| entry.stop(now)),
-                Message::Drained(id) => self.with(id, |entry| entry.drained(now)),
+                Message::Stop(id) => self.with(id, |entry| entry.stop(now, glance)),
+                Message::Drained(id) => self.with(id, |entry| entry.drained(now, glance)),
                 Message::Kill(id) => self.with(id, |entry| entry.kill(now)),
             }
         }

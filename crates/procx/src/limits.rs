@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// Limits of a child and of what it starts. None is set unless asked for.
 ///
-/// On Linux the nice value holds from the first instruction on.
-/// The other limits are set right after the start, tens of microseconds into the child's life, because setting them earlier needs a `fork` of all the memory of the caller.
-/// Elsewhere only the nice value is known; asking for another limit is an error.
+/// On Linux they hold from the first instruction on.
+/// Where std has to start the child, because a filter forbids `clone3`, all but the nice value are set right after that, some tens of microseconds into its life.
+/// Elsewhere only the nice value is known, and asking for another limit is an error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[must_use = "limits do nothing before they are given to `Cmd::limits`"]
 pub struct Limits {

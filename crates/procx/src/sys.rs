@@ -10,6 +10,6 @@ use self::linux as imp;
 #[cfg(not(target_os = "linux"))]
 use self::other as imp;
 
-pub(crate) use self::imp::{Ends, Leader, Waker, grow, is_alone, spawn};
+pub(crate) use self::imp::{Ends, Leader, Waker, grow, hold, is_alone, send, spawn};
 #[cfg(target_os = "linux")]
 pub(crate) use self::linux::starts_in_cgroups;

@@ -17,12 +17,14 @@ use std::{
     ffi::OsString,
     hash::{BuildHasher as _, Hasher as _},
     io,
+    os::fd::OwnedFd,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
 };
 
-use rustix::process::{Signal, WaitIdStatus, kill_process_group};
+use rustix::process::{Pid, Signal, WaitIdStatus, getpgid, kill_process_group};
 
+pub(crate) use self::sweep::Glance;
 use self::{cgroup::Cgroup, sweep::Sweep};
 use crate::{
     containment::Containment,
@@ -124,17 +126,44 @@ impl Tree {
     }
 
     /// The processes that are alive beside the leader, which is not reaped yet.
-    pub(crate) fn others(&self) -> Vec<u32> {
+    pub(crate) fn others(&self, glance: &mut Glance) -> Vec<u32> {
         if sys::is_alone(&self.leader) {
             return Vec::new();
         }
         let leader = self.id();
         let mut found: Vec<u32> =
             self.cgroup.iter().flat_map(Cgroup::members).filter(|pid| *pid != leader).collect();
-        found.extend(self.sweep.iter().flat_map(Sweep::others));
+        found.extend(self.sweep.iter().flat_map(|sweep| sweep.others(glance)));
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// Sends SIGTERM to everything that is found: to the group, and to those who have left it.
+    ///
+    /// Whoever is found is known from then on, even if its parent ends.
+    pub(crate) fn ask_to_end(&self, glance: &mut Glance) {
+        let others = self.others(glance);
+        let has_left = |pid: &Pid| getpgid(Some(*pid)).is_ok_and(|group| group != self.leader.pid);
+        let pids = others.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed()));
+        let apart: Vec<(Pid, OwnedFd)> =
+            pids.filter(has_left).filter_map(|pid| Some((pid, sys::hold(pid)?))).collect();
+        // What is stopped cannot end.
+        for signal in [Signal::TERM, Signal::CONT] {
+            let _ = self.signal(signal);
+        }
+        if apart.is_empty() {
+            return;
+        }
+        // A number may have got to another process before it was held.
+        let still = self.others(&mut Glance::default());
+        for (_, process) in
+            apart.iter().filter(|(pid, _)| still.contains(&pid.as_raw_pid().cast_unsigned()))
+        {
+            for signal in [Signal::TERM, Signal::CONT] {
+                sys::send(process, signal);
+            }
+        }
     }
 
     /// Sends SIGKILL to everything that is found, and says how many processes that were, beside the leader.

@@ -5,12 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::Signal;
 use tokio::sync::oneshot;
 
 use crate::{
     engine::{Ended, Job},
-    tree::Tree,
+    tree::{Glance, Tree},
 };
 
 /// What a child left behind may write on for this long, if its output is read; the reader's own cap is 2 s.
@@ -105,14 +104,14 @@ impl Entry {
     }
 
     /// The leader has ended. It stays unreaped for as long as its number is needed.
-    pub(super) fn exited(&mut self, now: Instant) {
+    pub(super) fn exited(&mut self, now: Instant, glance: &mut Glance) {
         self.exited_at = Some(now);
         if self.state == State::Running {
             self.tell_exited();
         }
         match self.state {
             State::Running if self.background => self.finish(Vec::new()),
-            State::Running if self.drained => self.settle(now),
+            State::Running if self.drained => self.settle(now, glance),
             State::Running => {
                 let until = now + LONGEST_DRAIN;
                 let until = self.deadline.map_or(until, |deadline| until.min(deadline));
@@ -123,24 +122,20 @@ impl Entry {
     }
 
     /// Nobody reads its output any more.
-    pub(super) fn drained(&mut self, now: Instant) {
+    pub(super) fn drained(&mut self, now: Instant, glance: &mut Glance) {
         self.drained = true;
         if matches!(self.state, State::Draining { .. }) {
-            self.settle(now);
+            self.settle(now, glance);
         }
     }
 
     /// Asks for the end, the polite way first.
-    pub(super) fn stop(&mut self, now: Instant) {
+    pub(super) fn stop(&mut self, now: Instant, glance: &mut Glance) {
         if self.state != State::Running {
             return;
         }
         self.state = State::Stopping { until: now + self.grace };
-        // Noted now, because those who end take the trace to their children along.
-        self.tree.others();
-        let _ = self.tree.signal(Signal::TERM);
-        // What is stopped cannot end.
-        let _ = self.tree.signal(Signal::CONT);
+        self.tree.ask_to_end(glance);
     }
 
     /// Ends everything, now.
@@ -155,7 +150,7 @@ impl Entry {
     }
 
     /// Looks at the clock, and at what is left.
-    pub(super) fn look(&mut self, now: Instant) {
+    pub(super) fn look(&mut self, now: Instant, glance: &mut Glance) {
         if self.next_look().is_none_or(|at| now < at) {
             return;
         }
@@ -163,11 +158,11 @@ impl Entry {
         match self.state {
             State::Running => {
                 self.timed_out = true;
-                self.stop(now);
+                self.stop(now, glance);
             }
-            State::Draining { until } if until <= now => self.settle(now),
+            State::Draining { until } if until <= now => self.settle(now, glance),
             State::Stopping { until } => {
-                if looked_at && self.exited_at.is_some() && self.tree.others().is_empty() {
+                if looked_at && self.exited_at.is_some() && self.tree.others(glance).is_empty() {
                     self.finish(Vec::new());
                 } else if until <= now {
                     self.kill(now);
@@ -175,14 +170,14 @@ impl Entry {
                     self.look_later(now);
                 }
             }
-            State::Killing { until } => self.confirm(now, until),
+            State::Killing { until } => self.confirm(now, glance, until),
             State::Draining { .. } | State::Over => {}
         }
     }
 
     /// The leader has ended by itself: what it left behind is killed.
-    fn settle(&mut self, now: Instant) {
-        if self.tree.others().is_empty() {
+    fn settle(&mut self, now: Instant, glance: &mut Glance) {
+        if self.tree.others(glance).is_empty() {
             self.finish(Vec::new());
         } else {
             self.kill(now);
@@ -190,7 +185,7 @@ impl Entry {
     }
 
     /// Kills until nothing is left: what is started in between is found the next time.
-    fn confirm(&mut self, now: Instant, until: Instant) {
+    fn confirm(&mut self, now: Instant, glance: &mut Glance, until: Instant) {
         if self.exited_at.is_none() {
             // Its end is told when it comes; if it does not, it is stuck in the kernel.
             if until <= now {
@@ -200,7 +195,7 @@ impl Entry {
             }
             return;
         }
-        let others = self.tree.others();
+        let others = self.tree.others(glance);
         if others.is_empty() || until <= now {
             self.finish(others);
         } else {

@@ -14,7 +14,10 @@ use std::{
 use rustix::{
     event::{EventfdFlags, Timespec, epoll, eventfd},
     pipe::fcntl_setpipe_size,
-    process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid},
+    process::{
+        Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open,
+        pidfd_send_signal, waitid,
+    },
 };
 
 pub(crate) use self::start::{spawn, starts_in_cgroups};
@@ -90,6 +93,16 @@ impl Ends {
 /// Lets more fit in a pipe that is found full. The kernel may refuse: each user has a quota.
 pub(crate) fn grow(pipe: impl AsFd) {
     let _ = fcntl_setpipe_size(pipe, LARGE_PIPE);
+}
+
+/// A descriptor of the process that has this number now.
+pub(crate) fn hold(pid: Pid) -> Option<OwnedFd> {
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+/// Sends a signal to the process that is held, and to no other.
+pub(crate) fn send(process: &OwnedFd, signal: Signal) {
+    let _ = pidfd_send_signal(process, signal);
 }
 
 /// Says for sure that no process was started since this one, which is not reaped yet.

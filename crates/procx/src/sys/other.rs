@@ -3,13 +3,15 @@
 use std::{
     fs::File,
     io,
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread,
     time::Duration,
 };
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, setpriority_process, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, setpriority_process, waitid,
+};
 
 use crate::{limits::Limits, program::Image};
 
@@ -86,6 +88,13 @@ pub(crate) fn spawn(image: &Image, limits: &Limits, _: Option<&File>) -> io::Res
 
 /// Pipes are as large as they are.
 pub(crate) fn grow(_: impl AsFd) {}
+
+/// There are none here.
+pub(crate) fn hold(_: Pid) -> Option<OwnedFd> {
+    None
+}
+
+pub(crate) fn send(_: &OwnedFd, _: Signal) {}
 
 /// Nobody knows.
 pub(crate) fn is_alone(_: &Leader) -> bool {

@@ -33,6 +33,9 @@ impl Cgroup {
     }
 }
 
+#[derive(Debug, Default)]
+pub(crate) struct Glance;
+
 #[derive(Debug)]
 pub(super) enum Sweep {}
 
@@ -41,7 +44,7 @@ impl Sweep {
         None
     }
 
-    pub(super) fn others(&self) -> Vec<u32> {
+    pub(super) fn others(&self, _: &mut Glance) -> Vec<u32> {
         match *self {}
     }
 

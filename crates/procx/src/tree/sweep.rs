@@ -9,7 +9,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, Signal};
+
+use crate::sys;
 
 /// Each round stops what the last one has missed. What is stopped starts nothing, so this is about new processes that were started in between.
 const ROUNDS: usize = 64;
@@ -29,6 +31,10 @@ pub(super) struct Sweep {
     known: Mutex<Vec<Process>>,
 }
 
+/// What was seen in one look at `/proc`, for all who need it at about the same time.
+#[derive(Debug, Default)]
+pub(crate) struct Glance(Option<Vec<Process>>);
+
 /// A line of `/proc/*/stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Process {
@@ -47,9 +53,10 @@ impl Sweep {
         Some(Sweep { leader, mark, owner: process::id().cast_signed(), known: Mutex::default() })
     }
 
-    /// What is alive beside the leader.
-    pub(super) fn others(&self) -> Vec<u32> {
-        let found = self.find().into_iter().filter(|process| process.pid != self.leader.pid);
+    /// What is alive beside the leader, by a glance that is younger than the end of the leader, if that has ended.
+    pub(super) fn others(&self, glance: &mut Glance) -> Vec<u32> {
+        let all = glance.0.get_or_insert_with(processes);
+        let found = self.find(all).into_iter().filter(|process| process.pid != self.leader.pid);
         found.map(|process| process.pid.unsigned_abs()).collect()
     }
 
@@ -60,11 +67,11 @@ impl Sweep {
         let mut stopped: BTreeMap<i32, OwnedFd> = BTreeMap::new();
         for _ in 0..ROUNDS {
             let before = stopped.len();
-            for found in self.find() {
+            for found in self.find(&processes()) {
                 if !stopped.contains_key(&found.pid)
                     && let Some(process) = open(found)
                 {
-                    let _ = pidfd_send_signal(&process, Signal::STOP);
+                    sys::send(&process, Signal::STOP);
                     stopped.insert(found.pid, process);
                 }
             }
@@ -73,20 +80,20 @@ impl Sweep {
             }
         }
         for process in stopped.values() {
-            let _ = pidfd_send_signal(process, Signal::KILL);
+            sys::send(process, Signal::KILL);
         }
         let others = stopped.keys().filter(|pid| **pid != self.leader.pid).count();
         u32::try_from(others).unwrap_or(u32::MAX)
     }
 
     /// The processes of the tree that have not ended.
-    fn find(&self) -> Vec<Process> {
+    fn find(&self, all: &[Process]) -> Vec<Process> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let belongs = |process: &Process| {
             let is_known = |known: &Process| (known.pid, known.born) == (process.pid, process.born);
             known.iter().any(is_known) || self.is_marked(process.pid)
         };
-        let mut found = descendants(&processes(), self.leader, self.owner, belongs);
+        let mut found = descendants(all, self.leader, self.owner, belongs);
         found.retain(|process| !process.ended);
         known.clone_from(&found);
         found
@@ -105,7 +112,7 @@ impl Sweep {
 
 /// A descriptor of exactly this process.
 fn open(process: Process) -> Option<OwnedFd> {
-    let descriptor = pidfd_open(Pid::from_raw(process.pid)?, PidfdFlags::empty()).ok()?;
+    let descriptor = sys::hold(Pid::from_raw(process.pid)?)?;
     // The number may have got to another one before it was opened.
     (stat(process.pid)?.born == process.born).then_some(descriptor)
 }

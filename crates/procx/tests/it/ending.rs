@@ -17,8 +17,8 @@ fn sleeper(prefix: &str, suffix: &str) -> (tempfile::TempDir, std::path::PathBuf
     (folder, file, cmd)
 }
 
-#[tokio::test]
-async fn the_time_is_30_s_unless_it_is_set() {
+#[test]
+fn the_time_is_30_s_unless_it_is_set() {
     assert!(format!("{:?}", cmd("true")).contains("timeout: Some(30s)"));
     assert!(format!("{:?}", cmd("true").no_timeout_i_accept_hangs()).contains("timeout: None"));
 }
@@ -56,6 +56,15 @@ async fn sigkill_follows_when_sigterm_is_ignored() {
     assert!(begun.elapsed() >= Duration::from_millis(500));
     assert_eq!(error.output().map(|output| output.exit), Some(Exit::Signal(9)));
     assert!(!is_alive(pid_in(&file).await));
+}
+
+#[tokio::test]
+async fn the_grace_is_5_s_unless_it_is_set() {
+    let begun = Instant::now();
+    let stubborn = script("trap '' TERM; while :; do sleep 1; done");
+    let error = stubborn.timeout(Duration::from_millis(300)).run().await.expect_err("it is slow");
+    assert_eq!(error.output().map(|output| output.exit), Some(Exit::Signal(9)));
+    assert!((5300..8000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -226,4 +235,19 @@ async fn a_tree_inside_of_a_tree_ends_with_it() {
 async fn the_clock_of_the_runtime_does_not_end_children() {
     let output = cmd("sleep").arg("0.3").timeout(Duration::from_secs(20)).run().await;
     assert!(output.expect("it is in time").elapsed >= Duration::from_millis(300));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn one_that_has_left_the_group_is_asked_as_well() {
+    let folder = tempfile::tempdir().expect("a temp folder");
+    let file = folder.path().join("said");
+    let text = "setsid sh -c 'trap \"echo bye > $SAID; exit\" TERM; echo ready; while :; do sleep 0.01; done' & wait";
+    let mut child = script(text).env("SAID", &file).timeout(LONG).spawn().await.expect("it starts");
+    child.lines().next().await.expect("in time").expect("it is ready");
+    let begun = Instant::now();
+    let output = child.stop().await.expect("it ends");
+    assert!(begun.elapsed() < Duration::from_secs(4), "nobody needed the whole grace");
+    assert_eq!(output.leftovers_killed, 0);
+    assert_eq!(std::fs::read_to_string(&file).expect("it was asked"), "bye\n");
 }

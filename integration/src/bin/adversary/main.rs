@@ -1,8 +1,8 @@
 //! A program that does not want to end, and its owner, who sees to it that it does.
 //!
 //! `adversary KIND --tag=TAG` misbehaves as its kind says; whatever it starts carries the tag, by which the owner finds survivors.
-//! `adversary own RUNS SEED CONTAINMENT` runs so many of them through `underpin-procx`, ends each in some way, and prints what is left.
-//! `adversary hold KIND CONTAINMENT --tag=TAG` starts one, says so, and waits to be killed.
+//! `adversary own RUNS SEED` runs so many of them through `underpin-procx`, in the strongest containment there is, ends each in some way, and prints what is left.
+//! `adversary hold KIND --tag=TAG` starts one, says so, and waits to be killed.
 //! `adversary read BYTES` reads so many through both pipes of a child, and prints what that took.
 //! Every one of them is gone after a minute, however that goes.
 
@@ -17,9 +17,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["own", runs, seed, containment] => owner::own(runs, seed, containment),
+        ["own", runs, seed] => owner::own(runs, seed),
         ["read", bytes] => reader::read(bytes),
-        ["hold", kind, containment, tag] => owner::hold(kind, containment, tag),
+        ["hold", kind, tag] => owner::hold(kind, tag),
         [kind, options @ ..] => kinds::misbehave(kind, options),
         [] => ExitCode::from(2),
     }
