@@ -1,6 +1,7 @@
 //! The way of one child to its end.
 
 use std::{
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -55,6 +56,8 @@ enum State {
     Killing {
         until: Instant,
     },
+    /// Given up, and reaped if it ends after all.
+    Stuck,
     Over,
 }
 
@@ -93,7 +96,7 @@ impl Entry {
             State::Draining { until } | State::Stopping { until } | State::Killing { until } => {
                 Some(until)
             }
-            State::Over => None,
+            State::Stuck | State::Over => None,
         };
         turn.into_iter().chain(self.look_at).min()
     }
@@ -117,6 +120,7 @@ impl Entry {
                 let until = self.deadline.map_or(until, |deadline| until.min(deadline));
                 self.state = State::Draining { until };
             }
+            State::Stuck => self.finish(Vec::new()),
             _ => self.look_soon(now),
         }
     }
@@ -140,7 +144,7 @@ impl Entry {
 
     /// Ends everything, now.
     pub(super) fn kill(&mut self, now: Instant) {
-        if matches!(self.state, State::Killing { .. } | State::Over) {
+        if matches!(self.state, State::Killing { .. } | State::Stuck | State::Over) {
             return;
         }
         self.leftovers_killed += self.tree.kill();
@@ -171,7 +175,7 @@ impl Entry {
                 }
             }
             State::Killing { until } => self.confirm(now, glance, until),
-            State::Draining { .. } | State::Over => {}
+            State::Draining { .. } | State::Stuck | State::Over => {}
         }
     }
 
@@ -222,12 +226,12 @@ impl Entry {
 
     /// Reaps the leader, last of all, and tells of the end.
     fn finish(&mut self, escaped: Vec<u32>) {
-        let exit = match self.tree.reap() {
-            Ok(Some(exit)) => Ok(exit),
-            Ok(None) => Err(std::io::Error::other("it cannot be killed")),
-            Err(error) => Err(error),
+        let (exit, state) = match self.tree.reap() {
+            Ok(Some(exit)) => (Ok(exit), State::Over),
+            Ok(None) => (Err(io::Error::other("it cannot be killed")), State::Stuck),
+            Err(error) => (Err(error), State::Over),
         };
-        self.state = State::Over;
+        self.state = state;
         self.tell_exited();
         if let Some(tell) = self.tell_ended.take() {
             let _ = tell.send(Ended {

@@ -4,7 +4,10 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    process,
     sync::OnceLock,
+    thread,
+    time::Duration,
 };
 
 use rustix::fs::{Access, access};
@@ -33,16 +36,19 @@ impl Cgroup {
                 return false;
             }
             end_orphans(own);
-            Cgroup::make().is_some()
+            (0..3).any(|_| Cgroup::make().is_some())
         })
     }
 
     pub(super) fn create() -> Option<Cgroup> {
-        if Cgroup::is_available() { Cgroup::make() } else { None }
+        // Between making and locking one, another owner may take it for an orphan.
+        (0..3).filter(|_| Cgroup::is_available()).find_map(|_| Cgroup::make())
     }
 
     fn make() -> Option<Cgroup> {
-        let path = own()?.join(format!("{PREFIX}{:016x}", super::random()));
+        // The number is for people; who owns it is said by the lock.
+        let name = format!("{PREFIX}{}-{:016x}", process::id(), super::random());
+        let path = own()?.join(name);
         fs::create_dir(&path).ok()?;
         let folder = File::open(&path).ok().filter(|folder| folder.try_lock().is_ok());
         let kill = path.join("cgroup.kill");
@@ -116,8 +122,14 @@ fn end_orphans(own: &Path) {
             && lock.try_lock().is_ok()
         {
             let _ = write(&path.join("cgroup.kill"), "1");
-            // If its processes take a moment to end, the next owner removes it.
-            remove(&path);
+            // Its processes take a moment to end. If they take longer, the next owner removes it.
+            for _ in 0..20 {
+                remove(&path);
+                if !path.exists() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(2));
+            }
         }
     }
 }

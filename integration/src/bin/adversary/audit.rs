@@ -1,9 +1,7 @@
 //! What is left.
 
 use std::{
-    fs,
-    path::PathBuf,
-    process,
+    fs, process,
     time::{Duration, Instant},
 };
 
@@ -34,19 +32,14 @@ pub(super) fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) - 1
 }
 
-/// The cgroups of trees.
+/// The cgroups of our trees.
 pub(super) fn cgroups() -> usize {
-    let below = |folder: &str| {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("procx-")).count()
-    };
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let own = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
-    ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
-        .iter()
-        .map(|root| PathBuf::from(format!("{root}{own}")))
-        .map(|path| below(&path.to_string_lossy()))
-        .sum()
+    let folders = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(|root| format!("{root}{own}"));
+    let entries = folders.iter().flat_map(fs::read_dir).flatten().flatten();
+    let ours = format!("procx-{}-", process::id());
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&ours)).count()
 }
 
 /// Waits until it is nothing, for two seconds, and gives what it is then.

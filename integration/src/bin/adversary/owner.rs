@@ -97,10 +97,9 @@ async fn batch(cases: Vec<Case>) -> Vec<String> {
 pub(super) fn hold(kind: &str, tag: &str) -> ExitCode {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let child =
-            adversary(kind, tag, parse(name)).timeout(Duration::from_secs(50)).spawn().await;
-        let _child = child.expect("it starts");
-        say("it runs");
+        let cmd = adversary(kind, tag, Containment::Group).timeout(Duration::from_secs(50));
+        let child = cmd.spawn().await.expect("it starts");
+        say(&format!("it runs in a {}", child.containment()));
         sleep(Duration::from_secs(60)).await;
     });
     ExitCode::SUCCESS
