@@ -99,6 +99,19 @@ fn after_the_owner_was_killed_the_child_goes_with_it_and_the_next_owner_ends_its
 }
 
 #[test]
+fn an_owner_that_exits_right_after_a_drop_leaves_nothing() {
+    for spawn in ["clone", "std"] {
+        for kind in ["deaf", "session", "daemon", "holder", "hydra"] {
+            let tag = format!("--tag=left-{}-{spawn}-{kind}", process::id());
+            let mut command = adversary(&["leave", kind, &tag]);
+            command.env("PROCX_SPAWN", spawn);
+            assert!(run(command, PATIENCE).status.success());
+            wait_for("all are gone", || survivors(&tag) == 0);
+        }
+    }
+}
+
+#[test]
 fn a_flood_through_both_pipes_stays_within_the_caps() {
     let bytes: u64 = full_or(10 << 30, 256 << 20);
     let output = run(adversary(&["read", &bytes.to_string()]), PATIENCE);

@@ -105,6 +105,19 @@ pub(super) fn hold(kind: &str, tag: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Drops one that runs, and ends before anything else can happen.
+pub(super) fn leave(kind: &str, tag: &str) -> ExitCode {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let cmd = adversary(kind, tag, Containment::Group).timeout(Duration::from_secs(50));
+        let child = cmd.spawn().await.expect("it starts");
+        // Those that it starts are there by then, as a rule; it does not matter.
+        sleep(Duration::from_millis(100)).await;
+        drop(child);
+    });
+    process::exit(0)
+}
+
 /// One run.
 struct Case {
     number: usize,
