@@ -36,7 +36,7 @@ pub(crate) struct Image {
 impl Image {
     /// For std, which starts it by `posix_spawn`: the program is a path, and there is nothing to run between fork and exec.
     ///
-    /// Anything else makes std fork, which copies the page tables of the caller: 45 ms for each GiB in use.
+    /// Anything else makes std fork, which copies the page tables of the caller: some 60 ms for each GiB in use.
     pub(crate) fn command(&self) -> io::Result<Command> {
         let mut command = Command::new(&self.path);
         command.arg0(&self.argv[0]).args(&self.argv[1..]).env_clear();
