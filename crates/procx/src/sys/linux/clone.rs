@@ -258,7 +258,7 @@ unsafe fn become_it(plan: &Plan) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         // The parent is the thread that never ends. It may have been killed before this holds.
-        if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+        if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong) != 0 {
             return 0;
         }
         if libc::getppid() != plan.parent {
