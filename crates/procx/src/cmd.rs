@@ -40,6 +40,8 @@ pub fn cmd(program: impl AsRef<OsStr>) -> Cmd {
 /// A program, its arguments, and the rules it runs under. A value: it can be kept, cloned and run many times.
 ///
 /// Arguments reach the program as they are. There is no shell, and nothing that takes a command line.
+///
+/// Running it, in whatever way but [`run_blocking`](Cmd::run_blocking), needs a tokio runtime with I/O and time, and panics without.
 #[derive(Clone)]
 #[must_use = "a command does nothing before it is run"]
 pub struct Cmd {

@@ -22,7 +22,9 @@ use std::{
     thread,
 };
 
-use rustix::process::{Pid, Signal, WaitIdStatus, getpgid, kill_process_group};
+use rustix::process::{
+    Pid, Signal, WaitIdStatus, WaitOptions, getpgid, kill_process_group, waitpgid,
+};
 
 pub(crate) use self::sweep::Glance;
 use self::{cgroup::Cgroup, sweep::Sweep};
@@ -55,6 +57,8 @@ pub(crate) struct Tree {
     cgroup: Option<Cgroup>,
     /// Once the leader is reaped its number may be anybody's, and nothing may be sent to it.
     reaped: Mutex<bool>,
+    /// What was killed and may have become a child of this process.
+    adopted: Mutex<Vec<OwnedFd>>,
 }
 
 /// Why a tree did not begin.
@@ -89,7 +93,8 @@ impl Tree {
             result => result?,
         };
         let sweep = if cgroup.is_none() { Sweep::of(leader.pid, mark) } else { None };
-        let tree = Tree { leader, sweep, cgroup, reaped: Mutex::new(false) };
+        let tree =
+            Tree { leader, sweep, cgroup, reaped: Mutex::new(false), adopted: Mutex::default() };
         if tree.containment() < job.minimum {
             tree.kill();
             // SIGKILL takes a moment, and this happens once in a blue moon.
@@ -157,11 +162,12 @@ impl Tree {
         }
         // A number may have got to another process before it was held.
         let still = self.others(&mut Glance::default());
-        for (_, process) in
-            apart.iter().filter(|(pid, _)| still.contains(&pid.as_raw_pid().cast_unsigned()))
-        {
-            for signal in [Signal::TERM, Signal::CONT] {
-                sys::send(process, signal);
+        for (pid, process) in apart {
+            if still.contains(&pid.as_raw_pid().unsigned_abs()) {
+                for signal in [Signal::TERM, Signal::CONT] {
+                    sys::send(&process, signal);
+                }
+                self.adopt(process);
             }
         }
     }
@@ -174,6 +180,11 @@ impl Tree {
             return 0;
         }
         let mut killed = 0;
+        if sys::adopts() {
+            let others = self.others(&mut Glance::default());
+            let pids = others.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed()));
+            pids.filter_map(sys::hold).for_each(|process| self.adopt(process));
+        }
         if !sys::is_alone(&self.leader) {
             killed += self.cgroup.as_ref().map_or(0, |cgroup| cgroup.kill(self.id()));
             killed += self.sweep.as_ref().map_or(0, Sweep::kill);
@@ -188,7 +199,20 @@ impl Tree {
         let mut reaped = self.lock();
         let status = self.leader.reap()?;
         *reaped = status.is_some();
+        if *reaped && sys::adopts() {
+            // Nobody else does, and their group is theirs for as long as one of them is left.
+            while matches!(waitpgid(self.leader.pid, WaitOptions::NOHANG), Ok(Some(_))) {}
+            let adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner);
+            adopted.iter().for_each(sys::reap_adopted);
+        }
         Ok(status.as_ref().map(exit))
+    }
+
+    /// To be reaped in the end, if it becomes a child of this process.
+    fn adopt(&self, process: OwnedFd) {
+        if sys::adopts() {
+            self.adopted.lock().unwrap_or_else(PoisonError::into_inner).push(process);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {

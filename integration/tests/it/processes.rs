@@ -63,6 +63,15 @@ fn nothing_is_left_of_what_std_has_started() {
     owned(command, full_or(1300, 84));
 }
 
+#[test]
+fn nothing_is_left_of_orphans_that_the_owner_adopts() {
+    for spawn in ["clone", "std"] {
+        let mut command = adversary(&[]);
+        command.env("PROCX_SPAWN", spawn).env("ADOPT", "1");
+        owned(command, full_or(300, 42));
+    }
+}
+
 /// The processes that carry this tag.
 fn survivors(tag: &str) -> usize {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -8,6 +8,7 @@ use std::{
     fs, io,
     mem::MaybeUninit,
     os::fd::{AsFd, OwnedFd},
+    process,
     time::Duration,
 };
 
@@ -15,7 +16,7 @@ use rustix::{
     event::{EventfdFlags, Timespec, epoll, eventfd},
     pipe::fcntl_setpipe_size,
     process::{
-        Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open,
+        Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, child_subreaper, pidfd_open,
         pidfd_send_signal, waitid,
     },
 };
@@ -103,6 +104,16 @@ pub(crate) fn hold(pid: Pid) -> Option<OwnedFd> {
 /// Sends a signal to the process that is held, and to no other.
 pub(crate) fn send(process: &OwnedFd, signal: Signal) {
     let _ = pidfd_send_signal(process, signal);
+}
+
+/// Says whether processes that have lost their parent become children of this one: as process 1 of a container, or because it has asked for them.
+pub(crate) fn adopts() -> bool {
+    process::id() == 1 || child_subreaper().is_ok_and(|adopts| adopts.is_some())
+}
+
+/// Reaps the process that is held, if it has ended and is a child of this one.
+pub(crate) fn reap_adopted(process: &OwnedFd) {
+    let _ = waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
 }
 
 /// Says for sure that no process was started since this one, which is not reaped yet.

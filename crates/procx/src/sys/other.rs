@@ -96,6 +96,13 @@ pub(crate) fn hold(_: Pid) -> Option<OwnedFd> {
 
 pub(crate) fn send(_: &OwnedFd, _: Signal) {}
 
+/// Whether it does or not, there is no way to find what it has adopted.
+pub(crate) fn adopts() -> bool {
+    false
+}
+
+pub(crate) fn reap_adopted(_: &OwnedFd) {}
+
 /// Nobody knows.
 pub(crate) fn is_alone(_: &Leader) -> bool {
     false

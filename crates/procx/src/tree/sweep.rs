@@ -27,6 +27,8 @@ pub(super) struct Sweep {
     leader: Process,
     mark: String,
     owner: i32,
+    /// A child of the owner is not of this tree, unless the owner adopts orphans.
+    adopts: bool,
     /// What was found before: it belongs to the tree, even if its parent is gone by now.
     known: Mutex<Vec<Process>>,
 }
@@ -50,7 +52,8 @@ struct Process {
 impl Sweep {
     pub(super) fn of(leader: Pid, mark: String) -> Option<Sweep> {
         let leader = stat(leader.as_raw_pid())?;
-        Some(Sweep { leader, mark, owner: process::id().cast_signed(), known: Mutex::default() })
+        let owner = process::id().cast_signed();
+        Some(Sweep { leader, mark, owner, adopts: sys::adopts(), known: Mutex::default() })
     }
 
     /// What is alive beside the leader, by a glance that is younger than the end of the leader, if that has ended.
@@ -93,7 +96,7 @@ impl Sweep {
             let is_known = |known: &Process| (known.pid, known.born) == (process.pid, process.born);
             known.iter().any(is_known) || self.is_marked(process.pid)
         };
-        let mut found = descendants(all, self.leader, self.owner, belongs);
+        let mut found = descendants(all, self.leader, self.owner, self.adopts, belongs);
         found.retain(|process| !process.ended);
         known.clone_from(&found);
         found
@@ -119,15 +122,16 @@ fn open(process: Process) -> Option<OwnedFd> {
 
 /// The leader and what belongs to it: by parent, by a group that one of them has founded, by a session other than the leader's, which can only be reached by founding it, and by what is known of it or stands in its environment.
 ///
-/// What is older than the leader, its owner, and what else the owner has started do not.
+/// What is older than the leader, its owner, and what else the owner has started do not. Of an owner that adopts orphans, nobody can say what it has started.
 fn descendants(
     all: &[Process],
     leader: Process,
     owner: i32,
+    adopts: bool,
     belongs: impl Fn(&Process) -> bool,
 ) -> Vec<Process> {
     let foreign = |process: &Process| {
-        process.born < leader.born || process.pid == owner || process.parent == owner
+        process.born < leader.born || process.pid == owner || (process.parent == owner && !adopts)
     };
     let mut rest: Vec<Process> = Vec::new();
     let mut found: Vec<Process> = Vec::new();
@@ -215,10 +219,15 @@ mod tests {
     }
 
     fn found(all: &[Process], marked: &[i32]) -> Vec<i32> {
+        found_by(all, marked, false)
+    }
+
+    fn found_by(all: &[Process], marked: &[i32], adopts: bool) -> Vec<i32> {
         let leader = process(20, OWNER, 20, 5);
         let mut all = all.to_vec();
         all.extend([leader, process(OWNER, 1, OWNER, 5), process(21, OWNER, 21, 5)]);
-        let found = descendants(&all, leader, OWNER, |process| marked.contains(&process.pid));
+        let found =
+            descendants(&all, leader, OWNER, adopts, |process| marked.contains(&process.pid));
         let mut pids: Vec<i32> = found.iter().map(|process| process.pid).collect();
         pids.sort_unstable();
         pids
@@ -241,6 +250,13 @@ mod tests {
         let all = [process(31, 1, 30, 30), process(32, 1, 32, 30), process(33, 32, 32, 30)];
         assert_eq!(found(&all, &[31]), [20, 31, 32, 33]);
         assert_eq!(found(&all, &[]), [20]);
+    }
+
+    #[test]
+    fn an_orphan_that_the_owner_has_adopted_is_found_by_its_mark() {
+        let orphan = [process(30, OWNER, 30, 30)];
+        assert_eq!(found_by(&orphan, &[30], true), [20, 30]);
+        assert_eq!(found_by(&orphan, &[], true), [20], "the other child of the owner is not");
     }
 
     #[test]

@@ -15,6 +15,10 @@ mod reader;
 use std::{env, process::ExitCode};
 
 fn main() -> ExitCode {
+    if env::var_os("ADOPT").is_some() {
+        // As process 1 of a container does, which owners often are. What it starts does not inherit it.
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    }
     let args: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {

@@ -49,7 +49,7 @@ fn say(text: &str) {
 
 fn adversary(kind: &str, tag: &str, minimum: Containment) -> Cmd {
     let program = env::current_exe().expect("a program has a path");
-    cmd(program).arg(kind).arg(tag).min_containment(minimum)
+    cmd(program).arg(kind).arg(tag).env_remove("ADOPT").min_containment(minimum)
 }
 
 pub(super) fn own(runs: &str, seed: &str) -> ExitCode {
