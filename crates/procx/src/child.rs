@@ -133,7 +133,7 @@ impl Child {
         self.handle.tree.signal(signal)
     }
 
-    /// Ends it: SIGTERM to its group, SIGKILL to everything after the [grace](Cmd::grace); and waits for that.
+    /// Ends it: SIGTERM to everything it has started, SIGKILL to what is left after the [grace](Cmd::grace); and waits for that.
     ///
     /// # Errors
     ///
