@@ -6,4 +6,6 @@ mod health;
 mod lifecycle;
 mod lint_pack;
 mod orders;
+#[cfg(target_os = "linux")]
+mod processes;
 mod resilience;

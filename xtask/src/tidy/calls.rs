@@ -6,13 +6,15 @@ use crate::tidy::{
 };
 
 /// The call and what to do instead.
-const BANNED: [(&str, &str); 6] = [
+const BANNED: [(&str, &str); 8] = [
     ("reqwest::get(", "it has no deadline: use a client of underpin-httpx"),
     ("Client::execute(", "it has no retries and no breaker: use a client of underpin-httpx"),
     ("Command::new(\"sh\")", "arguments are not shell words: start the program itself"),
     ("Command::new(\"/bin/sh\")", "arguments are not shell words: start the program itself"),
     ("Command::new(\"bash\")", "arguments are not shell words: start the program itself"),
     ("Command::new(\"cmd\")", "arguments are not shell words: start the program itself"),
+    ("cmd(\"sh\")", "arguments are not shell words: start the program itself"),
+    ("cmd(\"bash\")", "arguments are not shell words: start the program itself"),
 ];
 
 /// In what we publish and in the reference service; a test may need the bad thing to test the good one.
@@ -54,6 +56,12 @@ mod tests {
             ("xtask/src/a.rs", text),
         ]);
         finds(check, &tree, "crates/a/src/a.rs:1: arguments are not shell words");
+    }
+
+    #[test]
+    fn shell_of_our_own_crate_is_found() {
+        let text = "procx::cmd(\"sh\").args([\"-c\", line])";
+        finds(check, &made_up(&[("examples/orders/src/a.rs", text)]), "arguments are not shell");
     }
 
     #[test]
