@@ -156,7 +156,11 @@ impl Operation {
         let response = match sent {
             Ok(response) => response,
             Err(error) => {
-                let cause = Cause::of(&error);
+                let cause = match Cause::of(&error) {
+                    // Not the request, which was answered, but where that has led to.
+                    Cause::Invalid if was_redirected => Cause::Redirect,
+                    cause => cause,
+                };
                 permit.record(Outcome::of_cause(cause));
                 return Err(failed(self.failed(error, cause, facts)));
             }

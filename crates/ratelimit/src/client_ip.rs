@@ -66,17 +66,26 @@ impl ClientIp {
     where
         L: IntoIterator<Item = &'a str, IntoIter: DoubleEndedIterator>,
     {
-        let entries = forwarded.into_iter().rev().flat_map(|line| line.rsplit(','));
-        let believed = entries.take(self.trusted_proxies).map_while(address);
-        self.key(believed.last().unwrap_or(peer))
+        self.of_lines(peer, forwarded.into_iter().map(str::as_bytes))
     }
 
     /// The same, from the headers of a request.
     #[cfg(feature = "tower")]
     pub fn of_headers(&self, peer: IpAddr, headers: &http::HeaderMap) -> IpKey {
         let lines = headers.get_all("x-forwarded-for");
-        // What is no text is no address.
-        self.of(peer, lines.iter().map(|line| line.to_str().unwrap_or_default()))
+        self.of_lines(peer, lines.iter().map(http::HeaderValue::as_bytes))
+    }
+
+    /// Of bytes: a client that writes something that is no text must not spoil what the proxies add to the same line.
+    fn of_lines<'a>(
+        &self,
+        peer: IpAddr,
+        lines: impl DoubleEndedIterator<Item = &'a [u8]>,
+    ) -> IpKey {
+        let entries = lines.rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
+        let texts = entries.map(|entry| str::from_utf8(entry).unwrap_or_default());
+        let believed = texts.take(self.trusted_proxies).map_while(address);
+        self.key(believed.last().unwrap_or(peer))
     }
 
     fn key(&self, address: IpAddr) -> IpKey {

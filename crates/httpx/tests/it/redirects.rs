@@ -47,6 +47,24 @@ async fn nor_is_one_that_leads_to_a_host_that_is_down() {
 }
 
 #[tokio::test]
+async fn one_that_leads_to_another_protocol_was_sent_and_is_redirected() {
+    // Not `Kind::Request`, of which nothing is sent.
+    let server = Server::new(|_| answer(307, "location: ftp://example.com/\r\n", "")).await;
+    let error = client(&server).post("post").body("1").send().await.expect_err("no HTTP");
+    assert_eq!((error.kind(), error.disposition()), (Kind::Redirect, Disposition::Final));
+    assert_eq!((error.attempts(), server.count()), (1, 1));
+}
+
+#[tokio::test]
+async fn the_query_is_not_told_to_where_it_leads() {
+    let other = Server::new(|_| ok("there")).await;
+    let location = format!("location: {}\r\n", other.url());
+    let server = Server::new(move |_| answer(302, &location, "")).await;
+    client(&server).get("a?token=secret").text().await.expect("it is followed");
+    assert_eq!(other.seen()[0].header("referer"), None);
+}
+
+#[tokio::test]
 async fn nor_is_one_that_leads_back_to_its_own_url() {
     // As a form does that has been taken: the URL of the failed request is that of the first.
     let server = Server::new(|seen| match &*seen.method {

@@ -114,6 +114,11 @@ fn lines_that_are_no_text_are_no_address() {
     assert_eq!(one.of_headers(ip("10.0.0.1"), &headers).to_string(), "203.0.113.7");
     headers.append("x-forwarded-for", HeaderValue::from_bytes(b"\xff").expect("it is allowed"));
     assert_eq!(one.of_headers(ip("10.0.0.1"), &headers).to_string(), "10.0.0.1");
+
+    // A client's own line, to which the proxy has added what it sees.
+    let line = HeaderValue::from_bytes(b"\xff, 203.0.113.7").expect("it is allowed");
+    headers.append("x-forwarded-for", line);
+    assert_eq!(one.of_headers(ip("10.0.0.1"), &headers).to_string(), "203.0.113.7");
 }
 
 proptest! {
