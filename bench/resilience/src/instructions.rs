@@ -2,14 +2,14 @@
 //!
 //! `instructions.txt` says how many each of our calls may take at most. One that takes more fails the run.
 
-use std::{env, process::Command};
+use std::{collections::BTreeMap, env, fs, process::Command};
 
 use measure::Shared;
 
 use crate::{breakers, limiters, requests, retries};
 
 /// What ours may take.
-const LIMITS: &str = include_str!("../instructions.txt");
+const LIMITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.txt");
 
 /// Calls that are compared.
 struct Table {
@@ -37,6 +37,8 @@ const TABLES: [Table; 7] = [
 
 /// Prints the tables, or why there are none. Whether ours are within their limits.
 pub fn tables() -> bool {
+    let text = fs::read_to_string(LIMITS).expect("instructions.txt can be read");
+    let mut limits = limits(&text);
     let mut problems = Vec::new();
     for table in TABLES {
         println!("\n{}, instructions by callgrind\n", table.title);
@@ -50,7 +52,7 @@ pub fn tables() -> bool {
                 }
             };
             let name = format!("{}: {}", table.title, contender.name);
-            let most = limit(&name);
+            let most = limits.remove(&*name);
             let shown = most.map(|most| most.to_string()).unwrap_or_default();
             println!("{:<34} {count:>12} {shown:>12}", contender.name);
             match most {
@@ -64,15 +66,22 @@ pub fn tables() -> bool {
             }
         }
     }
+    let left = limits
+        .into_keys()
+        .map(|name| format!("{name} is in instructions.txt, and nobody's name: take it out"));
+    problems.extend(left);
     problems.iter().for_each(|problem| eprintln!("\n{problem}"));
     problems.is_empty()
 }
 
 /// A line is a number, and who may take so many.
-fn limit(name: &str) -> Option<u64> {
-    let limits = LIMITS.lines().filter_map(|line| line.split_once(' '));
-    let (most, _) = limits.into_iter().find(|(_, who)| who.trim() == name)?;
-    Some(most.parse().expect("a line begins with a number"))
+fn limits(text: &str) -> BTreeMap<&str, u64> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let limits = lines.map(|line| {
+        let (most, who) = line.split_once(' ').expect("a line is a number, and who");
+        (who.trim(), most.parse().expect("a line begins with a number"))
+    });
+    limits.collect()
 }
 
 /// Of one call.
