@@ -1,0 +1,31 @@
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![doc = include_str!("../README.md")]
+
+#[cfg(not(unix))]
+compile_error!("underpin-fsx works with open folders, which only Unix has");
+
+mod atomic;
+mod error;
+mod gate;
+mod json;
+mod lock;
+mod metadata;
+mod place;
+mod random;
+mod temp;
+
+pub mod blocking;
+
+#[cfg(feature = "tokio")]
+mod front;
+
+#[cfg(feature = "tokio")]
+pub use crate::front::{
+    AtomicFile, read_json, read_json_or, sweep_stale, update_json, write, write_json,
+};
+pub use crate::{
+    atomic::{Durability, Written},
+    error::{Error, ErrorKind, Result, State},
+    metadata::{Lost, Preserve},
+    place::Symlink,
+};
