@@ -4,8 +4,11 @@ use std::{path::Path, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use crate::atomic::{AtomicFile, Writer};
 use crate::{atomic::Written, error::Result, json, temp};
+pub use crate::{
+    atomic::{AtomicFile, Writer},
+    jsonl::BlockingJsonl as Jsonl,
+};
 
 /// Replaces a file atomically and durably: [`AtomicFile::write`] with all defaults.
 ///

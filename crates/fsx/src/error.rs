@@ -4,6 +4,7 @@ use std::{
     error, fmt,
     io::{self, ErrorKind as Io},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::io::Errno;
@@ -15,6 +16,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 ///
 /// It prints the file and the remedy; the cause is its [`source`](error::Error::source).
 /// It becomes an [`io::Error`] of the fitting kind with `?`.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
 /// Why it failed.
@@ -72,6 +74,7 @@ pub enum State {
     NotDurable,
 }
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     /// "cannot {what} {path}".
@@ -79,7 +82,8 @@ struct Inner {
     path: PathBuf,
     state: State,
     line: Option<(u64, u64)>,
-    source: Option<Box<dyn error::Error + Send + Sync>>,
+    /// Shared, because one failed flush is the failure of all who waited for it.
+    source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -105,9 +109,9 @@ impl Error {
 
     pub(crate) fn with_source(
         mut self,
-        source: impl Into<Box<dyn error::Error + Send + Sync>>,
+        source: impl error::Error + Send + Sync + 'static,
     ) -> Error {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::new(source));
         self
     }
 

@@ -8,10 +8,12 @@ mod atomic;
 mod error;
 mod gate;
 mod json;
+mod jsonl;
 mod lock;
 mod metadata;
 mod place;
 mod random;
+mod stamp;
 mod temp;
 
 pub mod blocking;
@@ -26,6 +28,7 @@ pub use crate::front::{
 pub use crate::{
     atomic::{Durability, Written},
     error::{Error, ErrorKind, Result, State},
+    jsonl::{Builder, Flush, Jsonl, Repair, Repaired},
     metadata::{Lost, Preserve},
     place::Symlink,
 };

@@ -1,5 +1,6 @@
 //! Behaviour, through the public interface.
 
+mod append;
 mod atomic;
 #[cfg(feature = "tokio")]
 mod front;
