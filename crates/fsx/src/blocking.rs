@@ -1,13 +1,20 @@
 //! The same without a runtime: every function works in the thread that calls it.
 
-use std::{path::Path, time::Duration};
+use std::{ops::ControlFlow, path::Path, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{atomic::Written, error::Result, json, temp};
+use crate::{
+    atomic::Written,
+    error::Result,
+    json,
+    read::{Options, line::Line, stats::Stats},
+    temp,
+};
 pub use crate::{
     atomic::{AtomicFile, Writer},
     jsonl::BlockingJsonl as Jsonl,
+    read::Reader,
 };
 
 /// Replaces a file atomically and durably: [`AtomicFile::write`] with all defaults.
@@ -82,4 +89,61 @@ where
 /// When the folder cannot be read.
 pub fn sweep_stale(dir: impl AsRef<Path>, older_than: Duration) -> Result<usize> {
     temp::sweep_stale(dir.as_ref(), older_than)
+}
+
+/// Reads the records of a JSON Lines file, in memory that does not depend on its size: a buffer of at most the longest line and 64 KiB.
+///
+/// Lines end in LF or CRLF; blank ones are skipped. A last line without a line feed is read like the others. Each item is a record or an error: one with a
+/// [`line`](crate::Error::line) is about that line, and reading goes on after it; any other is the last item. The file is opened by the first one.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("numbers.jsonl");
+/// # std::fs::write(&path, "1\n2\nthree\n4\n")?;
+/// let mut numbers = underpin_fsx::blocking::read_jsonl::<u32>(&path).skip_malformed();
+/// assert_eq!(numbers.by_ref().sum::<underpin_fsx::Result<u32>>()?, 7);
+/// assert_eq!(numbers.stats().bad[0].number, 3);
+/// # Ok(())
+/// # }
+/// ```
+pub fn read_jsonl<T: DeserializeOwned>(path: impl AsRef<Path>) -> Reader<T> {
+    Reader::new(Options::new(path.as_ref()))
+}
+
+/// Shows each line of a file to a function, which can read it as JSON that borrows from the buffer: the fastest way.
+///
+/// Only lines that may be records are shown: not blank ones, nor those that are longer than 1 MiB or not UTF-8, which are counted. For other limits, begin with
+/// [`read_jsonl`] and use [`Reader::for_each_line`].
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("logins.jsonl");
+/// # std::fs::write(&path, "{\"user\":\"ann\"}\n{\"user\":\"bob\"}\n")?;
+/// use std::ops::ControlFlow;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Login<'a> { user: &'a str }
+///
+/// let mut length = 0;
+/// let stats = underpin_fsx::blocking::for_each_line(&path, |line| {
+///     if let Ok(login) = line.parse::<Login>() {
+///         length += login.user.len();
+///     }
+///     ControlFlow::Continue(())
+/// })?;
+/// assert_eq!((length, stats.ok), (6, 2));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// What the operating system says. Lines that are bad are no error.
+pub fn for_each_line(
+    path: impl AsRef<Path>,
+    show: impl FnMut(Line<'_>) -> ControlFlow<()>,
+) -> Result<Stats> {
+    Reader::<()>::new(Options::new(path.as_ref())).for_each_line(show)
 }

@@ -125,6 +125,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn at_line(mut self, number: u64, offset: u64) -> Error {
+        self.0.line = Some((number, offset));
+        self
+    }
+
     /// Why it failed.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

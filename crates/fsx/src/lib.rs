@@ -13,6 +13,7 @@ mod lock;
 mod metadata;
 mod place;
 mod random;
+mod read;
 mod stamp;
 mod temp;
 
@@ -20,15 +21,24 @@ pub mod blocking;
 
 #[cfg(feature = "tokio")]
 mod front;
-
 #[cfg(feature = "tokio")]
-pub use crate::front::{
-    AtomicFile, read_json, read_json_or, sweep_stale, update_json, write, write_json,
-};
+mod handoff;
+#[cfg(feature = "tokio")]
+mod stream;
+
 pub use crate::{
     atomic::{Durability, Written},
     error::{Error, ErrorKind, Result, State},
     jsonl::{Builder, Flush, Jsonl, Repair, Repaired},
     metadata::{Lost, Preserve},
     place::Symlink,
+    read::{
+        line::Line,
+        stats::{BadLine, Reason, Stats},
+    },
+};
+#[cfg(feature = "tokio")]
+pub use crate::{
+    front::{AtomicFile, read_json, read_json_or, sweep_stale, update_json, write, write_json},
+    stream::{Reader, for_each_line, read_jsonl},
 };

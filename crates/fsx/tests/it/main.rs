@@ -5,6 +5,7 @@ mod atomic;
 #[cfg(feature = "tokio")]
 mod front;
 mod json;
+mod read;
 
 use std::{fs, path::Path};
 
