@@ -16,6 +16,8 @@ pub use crate::{
     jsonl::BlockingJsonl as Jsonl,
     read::Reader,
 };
+#[cfg(feature = "watch")]
+pub use crate::{follow::BlockingFollow as Follow, watch::BlockingWatch as Watch};
 
 /// Replaces a file atomically and durably: [`AtomicFile::write`] with all defaults.
 ///

@@ -61,6 +61,8 @@ pub enum ErrorKind {
     Poisoned,
     /// The writer has been closed.
     Closed,
+    /// It is not the text of a token that says where to go on.
+    InvalidToken,
     /// Anything else of the operating system: see the source.
     Io,
 }
@@ -238,6 +240,7 @@ fn remedy(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::QueueFull => "its queue is full; write less, or wait",
         ErrorKind::Poisoned => "flushing it has failed; open it again and look what is there",
         ErrorKind::Closed => "its writer has been closed",
+        ErrorKind::InvalidToken => "it is not the text of one",
         ErrorKind::Io => return None,
     })
 }

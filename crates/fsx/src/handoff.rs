@@ -1,5 +1,7 @@
 //! A bounded queue from a thread that makes things to a task or thread that takes them.
 
+#[cfg(feature = "watch")]
+use std::time::{Duration, Instant};
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -40,16 +42,27 @@ pub(crate) fn handoff<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 impl<T> Sender<T> {
     /// Waits for room. False: nobody takes anything any more.
     pub(crate) fn send(&self, item: T) -> bool {
-        let mut state = self.0.lock();
-        while state.items.len() >= self.0.capacity && !state.is_given_up {
-            state = self.0.has_changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        let mut state = self.room();
         if state.is_given_up {
             return false;
         }
         state.items.push_back(item);
         self.0.tell(state);
         true
+    }
+
+    /// Waits until something could be sent at once, or never can be.
+    #[cfg(feature = "watch")]
+    pub(crate) fn wait_for_room(&self) {
+        drop(self.room());
+    }
+
+    fn room(&self) -> MutexGuard<'_, State<T>> {
+        let mut state = self.0.lock();
+        while state.items.len() >= self.0.capacity && !state.is_given_up {
+            state = self.0.has_changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state
     }
 }
 
@@ -65,6 +78,28 @@ impl<T> Receiver<T> {
         }
         state.waiting = Some(cx.waker().clone());
         Poll::Pending
+    }
+}
+
+#[cfg(feature = "watch")]
+impl<T> Receiver<T> {
+    /// The next one, in this thread. None: there will be none, or not within this time.
+    pub(crate) fn next_within(&self, within: Option<Duration>) -> Option<T> {
+        let deadline = within.and_then(|within| Instant::now().checked_add(within));
+        let mut state = self.0.lock();
+        while state.items.is_empty() && !state.is_ended {
+            state = match deadline {
+                None => self.0.has_changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.checked_duration_since(Instant::now())?;
+                    let waited = self.0.has_changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        let item = state.items.pop_front();
+        self.0.has_changed.notify_all();
+        item
     }
 }
 

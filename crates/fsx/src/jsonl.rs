@@ -3,7 +3,6 @@
 mod encode;
 mod log;
 mod queue;
-mod ticket;
 mod writer;
 
 use std::{
@@ -17,11 +16,11 @@ use std::{
 
 use serde::Serialize;
 
-use self::{
-    queue::Queue,
+use self::queue::Queue;
+use crate::{
+    error::Result,
     ticket::{Ticket, Wait, block_on},
 };
-use crate::error::Result;
 
 pub(crate) const WHAT: &str = "append to";
 

@@ -16,12 +16,13 @@ mod random;
 mod read;
 mod stamp;
 mod temp;
+mod ticket;
 
 pub mod blocking;
 
 #[cfg(feature = "tokio")]
 mod front;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", feature = "watch"))]
 mod handoff;
 #[cfg(feature = "tokio")]
 mod stream;
@@ -36,6 +37,16 @@ pub use crate::{
         line::Line,
         stats::{BadLine, Reason, Stats},
     },
+};
+#[cfg(feature = "watch")]
+mod follow;
+#[cfg(feature = "watch")]
+mod watch;
+
+#[cfg(feature = "watch")]
+pub use crate::{
+    follow::{Follow, FollowBuilder, Followed, Start, Token},
+    watch::{Change, Watch, WatchBuilder},
 };
 #[cfg(feature = "tokio")]
 pub use crate::{

@@ -18,10 +18,8 @@ use crate::{
     atomic::AtomicFile,
     error::{Error, ErrorKind, Result},
     place::{Place, Symlink},
+    read::lines::last_line,
 };
-
-/// How much is read at once to find where the last line begins.
-const BLOCK: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct Log {
@@ -253,22 +251,6 @@ fn open(place: &Place, flush: Flush) -> io::Result<File> {
     };
     // A pipe or a device would take the records and keep none.
     if file.metadata()?.is_file() { Ok(file) } else { Err(Errno::ISDIR.into()) }
-}
-
-/// Where the line begins that the file ends with.
-fn last_line(file: &File, end: u64) -> io::Result<u64> {
-    let mut block = vec![0; BLOCK];
-    let mut to = end;
-    while to > 0 {
-        let from = to.saturating_sub(BLOCK as u64);
-        let block = &mut block[..usize::try_from(to - from).unwrap_or(BLOCK)];
-        file.read_exact_at(block, from)?;
-        if let Some(at) = memchr::memrchr(b'\n', block) {
-            return Ok(from + at as u64 + 1);
-        }
-        to = from;
-    }
-    Ok(0)
 }
 
 fn has_no_locks(error: &io::Error) -> bool {

@@ -9,11 +9,11 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    Options, Repaired, WHAT,
+use super::{Options, Repaired, WHAT};
+use crate::{
+    error::{Error, ErrorKind, Result},
     ticket::{Ticket, Wait},
 };
-use crate::error::{Error, ErrorKind, Result};
 
 /// The most that is written at once, if a single record is not larger. A kill in the middle of a larger write tears it on most file systems.
 const MAX_WRITE: usize = 1 << 20;

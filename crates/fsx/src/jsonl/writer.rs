@@ -10,9 +10,11 @@ use super::{
     Flush, Options, WHAT,
     log::Log,
     queue::{Batch, Queue},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
     ticket::Ticket,
 };
-use crate::error::{Error, ErrorKind, Result};
 
 /// Starts the thread; the ticket tells how the opening went.
 pub(super) fn spawn(options: &Options, queue: Arc<Queue>, opened: Arc<Ticket>) -> Result<()> {

@@ -1,6 +1,10 @@
 //! Lines of any file in bounded memory.
 
-use std::io::{self, Read};
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::FileExt as _,
+};
 
 /// How much is read at once; a longer line makes the buffer grow, up to the limit.
 const BLOCK: usize = 64 << 10;
@@ -13,9 +17,11 @@ pub(crate) struct Lines<R> {
     /// What has been read and not been handed out.
     begin: usize,
     end: usize,
-    /// Where it is in the source.
+    /// Where the line begins that comes next, in the source.
     offset: u64,
     number: u64,
+    /// How much of that line has been passed over, because it is too long.
+    skipped: u64,
     /// Of a line with its line feed.
     max: usize,
     at_end: bool,
@@ -38,61 +44,82 @@ impl<R: Read> Lines<R> {
     /// From this offset of the source on, to which the source has been moved.
     pub(crate) fn new(source: R, offset: u64, max: usize) -> Lines<R> {
         let buffer = Vec::new();
-        Lines { source, buffer, begin: 0, end: 0, offset, number: 0, max, at_end: false }
+        Lines {
+            source,
+            buffer,
+            begin: 0,
+            end: 0,
+            offset,
+            number: 0,
+            skipped: 0,
+            max,
+            at_end: false,
+        }
     }
 
     /// The next line. The last one can lack its line feed; what comes after it later is not seen.
     pub(crate) fn next(&mut self) -> io::Result<Option<Raw<'_>>> {
+        if let Some(length) = self.search()? {
+            return Ok(Some(self.hand_out(length, true)));
+        }
+        let rest = self.end - self.begin;
+        Ok((rest > 0 || self.skipped > 0).then(|| self.hand_out(rest, false)))
+    }
+
+    /// The next line that is whole. When there is none, there may be one later.
+    #[cfg(feature = "watch")]
+    pub(crate) fn next_whole(&mut self) -> io::Result<Option<Raw<'_>>> {
+        self.at_end = false;
+        Ok(self.search()?.map(|length| self.hand_out(length, true)))
+    }
+
+    /// How much has been read of the source, in lines or not.
+    #[cfg(feature = "watch")]
+    pub(crate) fn position(&self) -> u64 {
+        self.offset + self.skipped + (self.end - self.begin) as u64
+    }
+
+    #[cfg(feature = "watch")]
+    pub(crate) fn source(&self) -> &R {
+        &self.source
+    }
+
+    /// Reads up to a line feed, and returns how much of the buffer that is. None: the source ends before.
+    fn search(&mut self) -> io::Result<Option<usize>> {
         let mut searched = 0;
         loop {
             if let Some(at) = memchr::memchr(b'\n', &self.buffer[self.begin + searched..self.end]) {
-                let length = searched + at + 1;
-                return Ok(Some(self.hand_out(length, length > self.max, true)));
+                return Ok(Some(searched + at + 1));
             }
             searched = self.end - self.begin;
-            if searched >= self.max {
-                return self.skip().map(Some);
+            if searched >= self.max || self.skipped > 0 {
+                self.skipped += searched as u64;
+                self.begin = self.end;
+                searched = 0;
             }
             if self.at_end {
-                return Ok((searched > 0).then(|| self.hand_out(searched, false, false)));
+                return Ok(None);
             }
             self.fill()?;
         }
     }
 
-    fn hand_out(&mut self, length: usize, is_too_long: bool, is_ended: bool) -> Raw<'_> {
+    fn hand_out(&mut self, length: usize, is_ended: bool) -> Raw<'_> {
         let begin = self.begin;
         self.begin += length;
+        let is_too_long = self.skipped > 0 || length > self.max;
         let bytes = &self.buffer[begin..begin + length - usize::from(is_ended)];
         let raw = Raw {
             bytes: (!is_too_long).then_some(bytes),
             number: self.number + 1,
             offset: self.offset,
-            length: length as u64,
+            length: self.skipped + length as u64,
             is_ended,
         };
         self.number = raw.number;
         self.offset += raw.length;
+        self.skipped = 0;
         raw
-    }
-
-    /// Passes over a line that is too long, to its end.
-    fn skip(&mut self) -> io::Result<Raw<'_>> {
-        let mut length = 0;
-        let is_ended = loop {
-            let found = memchr::memchr(b'\n', &self.buffer[self.begin..self.end]);
-            let passed = found.map_or(self.end - self.begin, |at| at + 1);
-            self.begin += passed;
-            length += passed as u64;
-            if found.is_some() || self.at_end {
-                break found.is_some();
-            }
-            self.fill()?;
-        };
-        let (number, offset) = (self.number + 1, self.offset);
-        self.number = number;
-        self.offset += length;
-        Ok(Raw { bytes: None, number, offset, length, is_ended })
     }
 
     /// Reads more, and makes room for it first.
@@ -123,6 +150,22 @@ impl<R: Read> Lines<R> {
             }
         }
     }
+}
+
+/// Where the line begins that a file ends with, when it is so long.
+pub(crate) fn last_line(file: &File, end: u64) -> io::Result<u64> {
+    let mut block = vec![0; BLOCK];
+    let mut to = end;
+    while to > 0 {
+        let from = to.saturating_sub(BLOCK as u64);
+        let block = &mut block[..usize::try_from(to - from).unwrap_or(BLOCK)];
+        file.read_exact_at(block, from)?;
+        if let Some(at) = memchr::memrchr(b'\n', block) {
+            return Ok(from + at as u64 + 1);
+        }
+        to = from;
+    }
+    Ok(0)
 }
 
 #[cfg(test)]

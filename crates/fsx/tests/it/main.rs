@@ -2,10 +2,14 @@
 
 mod append;
 mod atomic;
+#[cfg(feature = "watch")]
+mod follow;
 #[cfg(feature = "tokio")]
 mod front;
 mod json;
 mod read;
+#[cfg(feature = "watch")]
+mod watch;
 
 use std::{fs, path::Path};
 

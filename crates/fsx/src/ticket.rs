@@ -11,7 +11,7 @@ use std::{
 use crate::error::Result;
 
 #[derive(Debug, Default)]
-pub(super) struct Ticket(Mutex<State>);
+pub(crate) struct Ticket(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -20,11 +20,11 @@ struct State {
 }
 
 impl Ticket {
-    pub(super) fn new() -> Arc<Ticket> {
+    pub(crate) fn new() -> Arc<Ticket> {
         Arc::default()
     }
 
-    pub(super) fn complete(&self, result: Result<()>) {
+    pub(crate) fn complete(&self, result: Result<()>) {
         let waiting = {
             let mut state = self.lock();
             // The first result is the true one.
@@ -41,14 +41,14 @@ impl Ticket {
 
 /// Waits for a ticket's result.
 #[derive(Debug)]
-pub(super) struct Wait {
+pub(crate) struct Wait {
     ticket: Arc<Ticket>,
     /// Where its waker is.
     place: Option<usize>,
 }
 
 impl Wait {
-    pub(super) fn new(ticket: Arc<Ticket>) -> Wait {
+    pub(crate) fn new(ticket: Arc<Ticket>) -> Wait {
         Wait { ticket, place: None }
     }
 }
@@ -73,7 +73,7 @@ impl Future for Wait {
 }
 
 /// Waits in this thread.
-pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
