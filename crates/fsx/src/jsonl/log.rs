@@ -231,26 +231,18 @@ impl Log {
 }
 
 fn open(place: &Place, flush: Flush) -> io::Result<File> {
-    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mode = Mode::from_raw_mode(0o666);
-    let file = match place.open(&place.name, flags, mode) {
-        Err(Errno::NOENT) => {
-            match place.open(&place.name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
-                // Another process was faster, or it has just been rotated.
-                Err(Errno::EXIST) => return open(place, flush),
-                created => {
-                    let created = created?;
-                    if flush != Flush::Never {
-                        place.flush_dir()?;
-                    }
-                    created
-                }
-            }
-        }
-        opened => opened?,
-    };
+    let flags =
+        OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = place.open(&place.name, flags, Mode::from_raw_mode(0o666))?;
     // A pipe or a device would take the records and keep none.
-    if file.metadata()?.is_file() { Ok(file) } else { Err(Errno::ISDIR.into()) }
+    if !file.metadata()?.is_file() {
+        return Err(Errno::ISDIR.into());
+    }
+    // Also if it was there: whoever created it may have been killed before he did this.
+    if flush != Flush::Never {
+        place.flush_dir()?;
+    }
+    Ok(file)
 }
 
 fn has_no_locks(error: &io::Error) -> bool {
