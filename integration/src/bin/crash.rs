@@ -1,7 +1,7 @@
 //! Writes files until something stops it, and says what it has been promised: the area `crash` cuts its power, kills it, and fails its system calls.
 //!
 //! `crash LOOP PATH FIRST` does one thing after the other, numbered from FIRST on, and prints each number once it is said to be safe.
-//! `crash once-OPERATION PATH` waits for a line, does one thing, and tells by its exit code what became of it.
+//! `crash once-OPERATION PATH` says `ready`, waits for a line, does one thing, and tells by its exit code what became of it.
 //! `crash read PATH` reads a file and prints by how many KiB its memory has grown.
 
 use std::{
@@ -15,12 +15,15 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use underpin_fsx::{
-    Error, State,
+    Error, ErrorKind, State,
     blocking::{AtomicFile, Jsonl, read_jsonl, update_json, write},
 };
 
 /// How many append at the same time.
 const PRODUCERS: usize = 4;
+
+/// In the file that is read.
+const RECORDS: u64 = 1_000;
 
 /// Of the document that is updated.
 const MAX: u64 = 1 << 20;
@@ -117,16 +120,34 @@ fn record(n: u64) -> Record {
     Record { n, text: "x".repeat(length) }
 }
 
-/// 0: done; 10: failed, and nothing has changed; 11: done, but perhaps not for good.
+/// 0: done; 10: failed, and nothing has changed; 11: done, but perhaps not for good; 12: a writer goes on after that;
+/// 13: a file was shorter than it is.
 fn once(operation: &str, path: &Path) -> ExitCode {
     let log = (operation == "append").then(|| Jsonl::<Record>::at(path).open().expect("it opens"));
-    // Whoever interferes is there when the line comes.
+    // Whoever interferes comes now, and is there when the line comes.
+    let _ = writeln!(io::stdout(), "ready");
     let _ = io::stdin().read(&mut [0; 1]);
     let result: Result<(), Error> = match (operation, log) {
         ("write", _) => write(path, content(2)).map(drop),
         ("create", _) => AtomicFile::at(path).create_new().write(content(2)).map(drop),
         ("update", _) => update_json(path, MAX, |count: &mut u64| *count = 2),
-        ("append", Some(log)) => log.append(&record(2)),
+        ("append", Some(log)) => {
+            let appended = log.append(&record(2));
+            let is_poisoned =
+                appended.as_ref().is_err_and(|error| error.state() == State::NotDurable);
+            if is_poisoned
+                && !log.append(&record(3)).is_err_and(|error| error.kind() == ErrorKind::Poisoned)
+            {
+                return ExitCode::from(12);
+            }
+            appended
+        }
+        ("read", _) => match read_jsonl::<Record>(path)
+            .try_fold(0, |count, record| record.map(|_| count + 1))
+        {
+            Ok(count) if count != RECORDS => return ExitCode::from(13),
+            read => read.map(drop),
+        },
         ("open-append", _) => {
             Jsonl::<Record>::at(path).open().and_then(|log| log.append(&record(2)))
         }

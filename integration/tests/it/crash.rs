@@ -3,6 +3,7 @@
 mod disk;
 mod faults;
 mod kills;
+mod mounts;
 mod power;
 mod sizes;
 

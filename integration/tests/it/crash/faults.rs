@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader, Write as _},
-    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Stdio},
 };
@@ -26,8 +25,10 @@ const NOT_DURABLE: i32 = 11;
 /// Runs an operation with strace looking on from its beginning, and returns its exit code and what strace wrote.
 fn trace(strace: &Tool, operation: &str, path: &Path, fault: Option<&str>) -> (i32, String) {
     let mut command = crash(&format!("once-{operation}"), path);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut program = Ends(command.spawn().expect("it starts"));
+    let mut lines = BufReader::new(program.0.stdout.take().expect("it is piped")).lines();
+    assert_eq!(lines.next().expect("a line").expect("it can be read"), "ready");
     let mut command = strace.command();
     let log = path.with_extension("strace");
     command.args(["-f", "-e", &format!("trace={CALLS}")]).arg("-o").arg(&log);
@@ -177,4 +178,14 @@ fn append_is_done_or_undone_whatever_fails() {
 #[test]
 fn opening_a_log_is_done_or_undone_whatever_fails() {
     or_skip!(fail_each("open-append", log, look_at_log));
+}
+
+/// A file that cannot be read to its end is no shorter file.
+#[test]
+fn reading_ends_with_an_error_whatever_fails() {
+    let long = |path: &Path| {
+        let line = format!("{{\"n\":1,\"text\":\"{}\"}}\n", "x".repeat(300));
+        fs::write(path, line.repeat(1_000)).expect("it is written");
+    };
+    or_skip!(fail_each("read", long, |_, _| {}));
 }
