@@ -2,6 +2,8 @@
 
 mod append;
 mod atomic;
+#[cfg(feature = "tracing")]
+mod events;
 #[cfg(feature = "watch")]
 mod follow;
 #[cfg(feature = "tokio")]

@@ -154,6 +154,17 @@ fn burst_is_one_change_and_constant_writing_is_told_after_the_longest_wait() {
 }
 
 #[test]
+fn change_is_told_after_500_ms_of_quiet_by_default() {
+    let dir = temp_dir();
+    let path = dir.path().join("a");
+    let mut watch = Watch::at(&path).start().expect("it starts");
+    let begin = Instant::now();
+    write(&path, "x").expect("it is written");
+    tells(&mut watch, Change::Appeared);
+    assert!(begin.elapsed() >= Duration::from_millis(500));
+}
+
+#[test]
 fn change_that_waits_is_one_with_those_that_follow() {
     let dir = temp_dir();
     let path = dir.path().join("a");
