@@ -190,20 +190,32 @@ fn threads(name: &str) -> usize {
         let comm = entry.ok().map(|entry| entry.path().join("comm"));
         comm.and_then(|comm| fs::read_to_string(comm).ok()).is_some_and(|comm| comm.trim() == name)
     };
-    fs::read_dir("/proc/self/task").expect("the threads").map(is_it).filter(|is| *is).count()
+    let tasks = fs::read_dir("/proc/self/task").expect("the threads");
+    tasks.map(is_it).filter(|is| *is).count()
 }
 
-/// Alone in a process, because other tests have watches of their own.
+/// Whether this process runs this test alone. If not, one is started that does, with few files.
+#[cfg(target_os = "linux")]
+fn is_alone(test: &str) -> bool {
+    if std::env::var_os("FSX_ALONE").is_some() {
+        return true;
+    }
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$0\" --exact \"$1\""])
+        .arg(std::env::current_exe().expect("a test"))
+        .arg(format!("watch::{test}"))
+        .env("FSX_ALONE", "1")
+        .output()
+        .expect("a shell");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    false
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn dropped_watch_leaves_no_thread_and_tells_nothing() {
-    if std::env::var_os("FSX_ALONE").is_none() {
-        let output = std::process::Command::new(std::env::current_exe().expect("a test"))
-            .args(["--exact", "watch::dropped_watch_leaves_no_thread_and_tells_nothing"])
-            .env("FSX_ALONE", "1")
-            .output()
-            .expect("a child");
-        return assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    if !is_alone("dropped_watch_leaves_no_thread_and_tells_nothing") {
+        return;
     }
     let dir = temp_dir();
     let path = dir.path().join("a");
@@ -212,10 +224,29 @@ fn dropped_watch_leaves_no_thread_and_tells_nothing() {
     write(&path, "x").expect("it is written");
     drop(watches);
     let begin = Instant::now();
-    while threads("fsx-watch") + threads("notify-rs inotify") > 0 {
+    while threads("fsx-watch") + threads("notify-rs inoti") > 0 {
         assert!(begin.elapsed() < SOON, "a thread stays");
         std::thread::yield_now();
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn where_the_kernel_has_no_watch_left_it_is_looked_for_changes() {
+    if !is_alone("where_the_kernel_has_no_watch_left_it_is_looked_for_changes") {
+        return;
+    }
+    let dir = temp_dir();
+    let path = dir.path().join("a");
+    // A watch takes a descriptor, and there are none.
+    let files: Vec<_> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+    let mut watch = watch(&path);
+    drop(files);
+    assert_eq!(threads("notify-rs inoti"), 0);
+    write(&path, "x").expect("it is written");
+    tells(&mut watch, Change::Appeared);
+    write(&path, "y").expect("it is written");
+    tells(&mut watch, Change::Changed);
 }
 
 #[tokio::test]
