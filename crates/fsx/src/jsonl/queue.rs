@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    thread,
     time::Instant,
 };
 
@@ -17,6 +18,9 @@ use crate::{
 
 /// The most that is written at once, if a single record is not larger. A kill in the middle of a larger write tears it on most file systems.
 const MAX_WRITE: usize = 1 << 20;
+
+/// How often other threads may run before a batch is written.
+const GATHER: usize = 32;
 
 /// Between those who append and the thread that writes.
 #[derive(Debug)]
@@ -118,12 +122,30 @@ impl Queue {
         Ok(ticket)
     }
 
+    /// Lets those come who are on their way: as many as last time, unless they take their time.
+    ///
+    /// Whoever has just been answered is about to append again, and the first of them must not get a flush of his own while the others just miss it.
+    fn gather(&self, expected: usize) {
+        for _ in 0..GATHER {
+            if self.lock().records >= expected {
+                return;
+            }
+            thread::yield_now();
+        }
+    }
+
     /// All that waits; empty at the deadline, and none once nothing more will come.
-    pub(super) fn take(&self, deadline: Option<Instant>) -> Option<VecDeque<Batch>> {
+    pub(super) fn take(
+        &self,
+        deadline: Option<Instant>,
+        expected: usize,
+    ) -> Option<VecDeque<Batch>> {
         let mut state = self.lock();
         loop {
             if !state.batches.is_empty() {
-                return Some(mem::take(&mut state.batches));
+                drop(state);
+                self.gather(expected);
+                return Some(mem::take(&mut self.lock().batches));
             }
             if state.shut.is_some() {
                 return None;

@@ -29,7 +29,7 @@ pub(super) fn spawn(options: &Options, queue: Arc<Queue>, opened: Arc<Ticket>) -
                     end.0.note_repair(repaired);
                 }
                 opened.complete(Ok(()));
-                Writer { queue: &queue, log, flush: options.flush, flush_by: None }.run();
+                Writer { queue: &queue, log, flush: options.flush, flush_by: None, last: 0 }.run();
             }
             Err(error) => opened.complete(Err(error)),
         }
@@ -43,11 +43,13 @@ struct Writer<'a> {
     flush: Flush,
     /// Something is to be flushed by then.
     flush_by: Option<Instant>,
+    /// How many records shared the last flush.
+    last: usize,
 }
 
 impl Writer<'_> {
     fn run(mut self) {
-        while let Some(batches) = self.queue.take(self.flush_by) {
+        while let Some(batches) = self.queue.take(self.flush_by, self.last) {
             let flushed = match self.flush {
                 Flush::Always => self.write_and_flush(batches),
                 Flush::Every(every) => {
@@ -79,6 +81,7 @@ impl Writer<'_> {
                 Err(error) => self.queue.settle(batch, Err(error)),
             }
         }
+        self.last = written.iter().map(|batch| batch.records).sum();
         let flushed = if written.is_empty() { Ok(()) } else { self.log.flush() };
         for batch in written {
             self.queue.settle(batch, flushed.clone());
@@ -135,7 +138,7 @@ impl Drop for End<'_> {
         let queue = self.0;
         queue.shut(ErrorKind::Closed);
         // None may come after this: the queue is shut.
-        while let Some(batches) = queue.take(None) {
+        while let Some(batches) = queue.take(None, 0) {
             for batch in batches {
                 queue.settle(batch, Err(queue.error(ErrorKind::Poisoned)));
             }
