@@ -32,7 +32,7 @@ pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<Writte
 ///
 /// # Errors
 ///
-/// As [`write`]; [`ErrorKind::Json`](crate::ErrorKind::Json) if the value cannot be written as JSON.
+/// As [`write()`]; [`ErrorKind::Json`](crate::ErrorKind::Json) if the value cannot be written as JSON.
 pub fn write_json(path: impl AsRef<Path>, value: &impl Serialize) -> Result<Written> {
     let path = path.as_ref();
     json::write_json(&AtomicFile::at(path), path, value)

@@ -1,8 +1,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![doc = include_str!("../README.md")]
 
-#[cfg(not(unix))]
-compile_error!("underpin-fsx works with open folders, which only Unix has");
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+compile_error!("underpin-fsx works through open folders, and knows how on Linux and macOS");
 
 mod atomic;
 mod error;

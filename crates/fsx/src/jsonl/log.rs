@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::{FileExt as _, MetadataExt as _},
+    os::unix::fs::FileExt as _,
 };
 
 use rustix::{
@@ -99,9 +99,9 @@ impl Log {
                 Err(error) if has_no_locks(&error) => {}
                 result => result.map_err(|error| self.fail(error))?,
             }
-            let ours = self.file.metadata().map_err(|error| self.fail(error))?;
+            let ours = fs::fstat(&self.file).map_err(|error| self.fail(error))?;
             let named = self.place.stat().map_err(|error| self.fail(error))?;
-            if named.is_some_and(|named| (named.st_dev, named.st_ino) == (ours.dev(), ours.ino())) {
+            if named.is_some_and(|it| (it.st_dev, it.st_ino) == (ours.st_dev, ours.st_ino)) {
                 return Ok(());
             }
             // Somebody has rotated it.
