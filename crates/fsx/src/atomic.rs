@@ -149,8 +149,8 @@ impl AtomicFile {
 
     /// Replaces the content.
     ///
-    /// It is written to a temporary file in the same folder, which gets the owner, ACL, attributes and mode of the old one, is flushed, and is renamed; then the folder is
-    /// flushed. Until it has its final mode, nobody else can read it.
+    /// It is written to a temporary file in the same folder, which gets the owner, ACL, attributes and mode of the old one, is flushed, and is
+    /// renamed; then the folder is flushed. Until it has its final mode, nobody else can read it.
     ///
     /// # Errors
     ///

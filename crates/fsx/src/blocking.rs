@@ -64,8 +64,8 @@ pub fn read_json_or<T: DeserializeOwned>(
 
 /// Changes a JSON document under a lock, and returns what the function returned.
 ///
-/// It is read (a missing file is the type's default), changed, and written atomically and durably unless its bytes are the same. Whoever updates it meanwhile, also in
-/// another process, waits for the lock, at most 10 s. The lock is a file beside it, `{name}.lock`, which stays there.
+/// It is read (a missing file is the type's default), changed, and written atomically and durably unless its bytes are the same. Whoever updates it
+/// meanwhile, also in another process, waits for the lock, at most 10 s. The lock is a file beside it, `{name}.lock`, which stays there.
 ///
 /// # Errors
 ///

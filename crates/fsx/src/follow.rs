@@ -71,8 +71,8 @@ pub enum Start {
 
 /// The lines that are appended at a path, as a stream; the blocking form is [`blocking::Follow`](crate::blocking::Follow).
 ///
-/// When the file is rotated (renamed, removed, linked elsewhere, cut off), the old one is read to its end, and then the new one. A file that is not there yet is waited for. At most 64
-/// lines are read ahead; they wait until they are taken.
+/// When the file is rotated (renamed, removed, linked elsewhere, cut off), the old one is read to its end, and then the new one. A file that is not
+/// there yet is waited for. At most 64 lines are read ahead; they wait until they are taken.
 ///
 /// The thread `fsx-follow` and one of the crate notify sleep until the kernel wakes them, as those of [`Watch`](crate::Watch).
 ///

@@ -213,8 +213,9 @@ impl<T: Serialize> Jsonl<T> {
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](crate::ErrorKind::TooLarge) or [`Json`](crate::ErrorKind::Json), before anything is written; [`NoSpace`](crate::ErrorKind::NoSpace) and the like, when the file is as it was
-    /// before; a flush that failed, whose [`state`](crate::Error::state) is [`NotDurable`](crate::State::NotDurable), and [`Poisoned`](crate::ErrorKind::Poisoned) ever after.
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) or [`Json`](crate::ErrorKind::Json), before anything is written;
+    /// [`NoSpace`](crate::ErrorKind::NoSpace) and the like, when the file is as it was before; a flush that failed, whose
+    /// [`state`](crate::Error::state) is [`NotDurable`](crate::State::NotDurable), and [`Poisoned`](crate::ErrorKind::Poisoned) ever after.
     ///
     /// # Cancel safety
     ///
@@ -227,7 +228,8 @@ impl<T: Serialize> Jsonl<T> {
     ///
     /// # Errors
     ///
-    /// [`QueueFull`](crate::ErrorKind::QueueFull), [`TooLarge`](crate::ErrorKind::TooLarge), [`Json`](crate::ErrorKind::Json), [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed).
+    /// [`QueueFull`](crate::ErrorKind::QueueFull), [`TooLarge`](crate::ErrorKind::TooLarge), [`Json`](crate::ErrorKind::Json),
+    /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed).
     pub fn try_append(&self, record: &T) -> Result<()> {
         self.0.try_append(record)
     }
@@ -237,7 +239,7 @@ impl<T: Serialize> Jsonl<T> {
         self.0.queue().repaired()
     }
 
-    /// Writes and flushes what is queued, and closes the file for all clones.
+    /// Writes what is queued, flushes it unless that is [`Flush::Never`], and closes the file for all clones.
     ///
     /// # Errors
     ///
@@ -280,7 +282,7 @@ impl<T: Serialize> BlockingJsonl<T> {
         self.0.queue().repaired()
     }
 
-    /// Writes and flushes what is queued, and closes the file for all clones.
+    /// Writes what is queued, flushes it unless that is [`Flush::Never`], and closes the file for all clones.
     ///
     /// # Errors
     ///

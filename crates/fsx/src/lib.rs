@@ -20,12 +20,16 @@ mod ticket;
 
 pub mod blocking;
 
+#[cfg(feature = "watch")]
+mod follow;
 #[cfg(feature = "tokio")]
 mod front;
 #[cfg(any(feature = "tokio", feature = "watch"))]
 mod handoff;
 #[cfg(feature = "tokio")]
 mod stream;
+#[cfg(feature = "watch")]
+mod watch;
 
 pub use crate::{
     atomic::{Durability, Written},
@@ -38,11 +42,6 @@ pub use crate::{
         stats::{BadLine, Reason, Stats},
     },
 };
-#[cfg(feature = "watch")]
-mod follow;
-#[cfg(feature = "watch")]
-mod watch;
-
 #[cfg(feature = "watch")]
 pub use crate::{
     follow::{Follow, FollowBuilder, Followed, Start, Token},

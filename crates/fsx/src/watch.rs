@@ -45,9 +45,9 @@ pub enum Change {
 
 /// The changes of the content at a path, as a stream; the blocking form is [`blocking::Watch`](crate::blocking::Watch).
 ///
-/// The content counts, not the file: replacing it, turning a symbolic link anywhere on the way (as Kubernetes does with a `ConfigMap`), removing and creating it are changes; touching it,
-/// changing its mode, or writing the same bytes are none. (A file larger than 1 MiB is known by its inode, size and time of modification alone.) A path that does not exist yet
-/// is watched, too.
+/// The content counts, not the file: replacing it, turning a symbolic link anywhere on the way (as Kubernetes does with a `ConfigMap`), removing and
+/// creating it are changes; touching it, changing its mode, or writing the same bytes are none. (A file larger than 1 MiB is known by its inode, size
+/// and time of modification alone.) A path that does not exist yet is watched, too.
 ///
 /// A change is told once the path has been quiet for 500 ms, or after 5 s if it never is. What changes while nobody takes the last change is told as one. After
 /// the watch is dropped, nothing is.

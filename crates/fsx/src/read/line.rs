@@ -11,8 +11,8 @@ use super::{
 
 /// A line of a file, lent from the buffer it was read to: not blank, not too long, and UTF-8.
 ///
-/// A line feed, a carriage return before it, a byte order mark at the beginning of the file, and NULs around the line, which file systems leave after a loss of power, are
-/// not part of it.
+/// A line feed, a carriage return before it, a byte order mark at the beginning of the file, and NULs around the line, which file systems leave after
+/// a loss of power, are not part of it.
 pub struct Line<'a> {
     text: &'a str,
     number: u64,

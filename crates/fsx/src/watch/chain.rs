@@ -11,8 +11,8 @@ const MAX_LINKS: usize = 40;
 
 /// Every symbolic link on the way, and the file at its end; or the first name that is missing. Each is in a folder that exists and is no link.
 ///
-/// `/etc/app/app.yaml` in Kubernetes leads to `/etc/app/..data/app.yaml` and, because `..data` is a link, to `/etc/app/..2026_11_25/app.yaml`: three names in two folders,
-/// and the one in the middle is what changes.
+/// `/etc/app/app.yaml` in Kubernetes leads to `/etc/app/..data/app.yaml` and, because `..data` is a link, to `/etc/app/..2026_11_25/app.yaml`: three
+/// names in two folders, and the one in the middle is what changes.
 pub(crate) fn chain(path: &Path) -> io::Result<Vec<PathBuf>> {
     let path = std::path::absolute(path)?;
     let mut names = Vec::new();

@@ -86,8 +86,8 @@ fn suffer(
 
 /// A process that writes, and that is heard only as long as there is power.
 ///
-/// What it says after that does not count: a flush that is under way when ext4 stops may be told that all is well, because the transaction it waits for has gone and is taken for
-/// done. Where the power has really gone, nobody is told anything.
+/// What it says after that does not count: a flush that is under way when ext4 stops may be told that all is well, because the transaction it waits
+/// for has gone and is taken for done. Where the power has really gone, nobody is told anything.
 struct Writer {
     process: process::Child,
     stdout: ChildStdout,
