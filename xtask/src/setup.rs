@@ -19,6 +19,8 @@ const SYSTEM: &[System] = &[
     System { package: "nodejs", probe: &["node", "--version"] },
     System { package: "npm", probe: &["npm", "--version"] },
     System { package: "nghttp2-client", probe: &["h2load", "--version"] },
+    System { package: "e2fsprogs", probe: &["mkfs.ext4", "-V"] },
+    System { package: "strace", probe: &["strace", "--version"] },
 ];
 
 /// Python packages.
