@@ -75,7 +75,7 @@ impl Trip {
 
     /// The time that a [`rate`](Trip::rate) looks back on, instead of a number of calls: 100 ms to an hour.
     ///
-    /// A call counts when it ends. Tenths of the time are forgotten one by one, each as a whole, so that it looks back on nine of them and what
+    /// A call counts when it ends. Tenths of the time, in whole milliseconds and rounded up, are forgotten one by one, each as a whole, so that it looks back on nine of them and what
     /// has passed of the tenth. Up to 67 million successes, and as many failures, are counted in each.
     ///
     /// A rate among the last calls writes nothing while all goes well; this one has to know how many calls went well, and when. So every call

@@ -100,13 +100,16 @@ impl Client {
         Request::new(self.shared.clone(), request, Body::default())
     }
 
-    fn resolve(&self, url: &str) -> Result<Url> {
+    fn resolve(&self, text: &str) -> Result<Url> {
         let base = self.shared.settings.base.as_ref();
         let invalid = |error| Error::request("the URL is invalid").because(error);
-        match (Url::parse(url), base) {
+        match (Url::parse(text), base) {
+            (Ok(_), _) if !has_host(text) => {
+                Err(Error::request("the URL has a scheme and no //host behind it"))
+            }
             (Ok(url), _) => Ok(url),
             (Err(url::ParseError::RelativeUrlWithoutBase), Some(base)) => {
-                let joined = base.join(url).map_err(invalid)?;
+                let joined = base.join(text).map_err(invalid)?;
                 if joined.origin() != base.origin() {
                     return Err(Error::request("the URL is relative, and leads to another host"));
                 }
@@ -146,6 +149,11 @@ impl Client {
     pub fn inner(&self) -> &reqwest::Client {
         &self.shared.http
     }
+}
+
+/// Whether there is a `//` behind the scheme. Parsers take `http:users` for an absolute URL, and for a relative one beside another.
+fn has_host(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(_, rest)| rest.starts_with("//"))
 }
 
 impl fmt::Debug for Client {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use reqwest::{
     Method,
     header::{
-        ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, Entry, HeaderMap, HeaderName, HeaderValue,
-        RANGE,
+        ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, Entry, HeaderMap, HeaderName,
+        HeaderValue, RANGE, TRANSFER_ENCODING,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -92,6 +92,7 @@ impl Request {
                 // A name is given once for all of its values.
                 match (next, &name) {
                     (Some(next), _) => {
+                        check_name(&next)?;
                         request.headers_mut().insert(next.clone(), value);
                         name = Some(next);
                     }
@@ -326,7 +327,18 @@ fn name_of<N>(name: N) -> Result<HeaderName>
 where
     HeaderName: TryFrom<N>,
 {
-    HeaderName::try_from(name).map_err(|_| Error::request("the name of a header is invalid"))
+    let name = HeaderName::try_from(name);
+    let name = name.map_err(|_| Error::request("the name of a header is invalid"))?;
+    check_name(&name)?;
+    Ok(name)
+}
+
+/// These follow from the body; another length than its own would make the server wait.
+fn check_name(name: &HeaderName) -> Result<()> {
+    if matches!(*name, CONTENT_LENGTH | TRANSFER_ENCODING) {
+        return Err(Error::request("content-length and transfer-encoding cannot be set"));
+    }
+    Ok(())
 }
 
 fn value_of<V>(value: V) -> Result<HeaderValue>

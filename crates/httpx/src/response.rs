@@ -345,7 +345,7 @@ impl Response {
         let bytes = response.collect().await?;
         serde_json::from_slice(&bytes).map_err(|error| {
             let what = What::Text("the body is not the JSON that was expected");
-            response.error(Kind::Decode, Disposition::Final, what).because(error)
+            response.error(Kind::Decode, Disposition::Final, what).because(misfit(&error))
         })
     }
 
@@ -406,4 +406,14 @@ impl fmt::Debug for Response {
             .field("attempts", &self.attempts)
             .finish_non_exhaustive()
     }
+}
+
+/// What serde says, without what it quotes: the body may be a secret.
+fn misfit(error: &serde_json::Error) -> String {
+    let problem = match error.classify() {
+        serde_json::error::Category::Data => "another type or field than expected",
+        serde_json::error::Category::Eof => "the end of the body",
+        _ => "a mistake in the JSON",
+    };
+    format!("{problem}, at line {}, column {}", error.line(), error.column())
 }

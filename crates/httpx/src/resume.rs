@@ -109,7 +109,9 @@ impl Resume {
 }
 
 fn range_of(headers: &HeaderMap) -> Option<Range> {
-    Range::parse(headers.get(CONTENT_RANGE)?.to_str().ok()?)
+    let mut ranges = headers.get_all(CONTENT_RANGE).iter();
+    let range = ranges.next()?.to_str().ok()?;
+    if ranges.next().is_some() { None } else { Range::parse(range) }
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {

@@ -4,7 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// How long the server asks to be left alone; the longest, if it says several things. What is in the past is 0.
+/// A century. Longer times could not be added to an instant.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// How long the server asks to be left alone, up to a century; the longest, if it says several things. What is in the past is 0.
 /// Nobody is asked for the time unless there is one to compare it with.
 pub(crate) fn retry_after(
     headers: &HeaderMap,
@@ -22,11 +25,10 @@ fn parse(value: &str, now: SystemTime) -> Option<Duration> {
         if digits.len() < value.len() {
             return Some(Duration::ZERO);
         }
-        // More seconds than there are is for ever.
-        return Some(digits.parse().map_or(Duration::MAX, Duration::from_secs));
+        return Some(digits.parse().map_or(FOR_EVER, Duration::from_secs).min(FOR_EVER));
     }
     let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    Some(date.duration_since(now).unwrap_or_default().min(FOR_EVER))
 }
 
 #[cfg(test)]
@@ -70,8 +72,9 @@ mod tests {
 
     #[test]
     fn more_than_there_is_is_for_ever() {
-        assert_eq!(of(&["100000000000000000000"]), Some(Duration::MAX));
-        assert_eq!(of(&["18446744073709551615"]), Some(secs(u64::MAX)));
+        assert_eq!(of(&["100000000000000000000"]), Some(FOR_EVER));
+        assert_eq!(of(&["18446744073709551615"]), Some(FOR_EVER));
+        assert_eq!(of(&["Fri, 31 Dec 9999 23:59:59 GMT"]), Some(FOR_EVER));
     }
 
     #[test]

@@ -35,11 +35,15 @@ impl Limit {
     ///
     /// # Panics
     ///
-    /// With 0 requests, or a time of 0 or above 366 days.
+    /// With 0 requests or more than a million, or a time of 0 or above 366 days.
     #[track_caller]
     #[must_use]
     pub fn window(requests: u32, time: Duration) -> Limit {
         let time = checked(requests, time);
+        assert!(
+            requests <= 1_000_000,
+            "a window keeps the time of each of {requests} requests: use Limit::two_windows or Limit::gcra"
+        );
         Limit(Rule::Window(Window::new(requests, time)))
     }
 

@@ -42,8 +42,14 @@ impl Desk {
         if let Some(placed) = self.store.placed(&sender, &order).await? {
             return placed.order();
         }
-        let receipt = self.payments.charge(&Charge::new(&sender, &order)).await?;
-        self.store.place(sender, order, receipt.id).await?.order()
+        match self.payments.charge(&Charge::new(&sender, &order)).await {
+            Ok(receipt) => self.store.place(sender, order, receipt.id).await?.order(),
+            // The same key may have come twice at once, and the other one was first.
+            Err(fault) => match self.store.placed(&sender, &order).await? {
+                Some(placed) => placed.order(),
+                None => Err(fault),
+            },
+        }
     }
 }
 

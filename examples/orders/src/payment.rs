@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use underpin_fault::{Fault, Kind};
 use underpin_health::Switch;
-use underpin_httpx::{Client, Error, Kind as ErrorKind, Retry};
+use underpin_httpx::{Client, Disposition, Error, Kind as ErrorKind, Retry};
 use underpin_shutdown::Shutdown;
 
 pub(crate) use self::circuit::FAILURES;
@@ -117,9 +117,11 @@ fn fault(error: Error) -> Fault {
             .message("no payments can be made now: to try later, use the same idempotency key")
             .expose("breaker", circuit::NAME)
     } else {
-        Fault::new(Kind::Unavailable, "PAYMENT_ERROR")
-            .status(502)
-            .message("the payment has failed: to try again, use the same idempotency key")
+        let message = match error.disposition() {
+            Disposition::Final => "the payment was refused",
+            _ => "the payment has failed: to try again, use the same idempotency key",
+        };
+        Fault::new(Kind::Unavailable, "PAYMENT_ERROR").status(502).message(message)
     };
     // A circuit that lets one call look does not know how long that will take.
     let unknown = is_open.then_some(circuit::PROBING);

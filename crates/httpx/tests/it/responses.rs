@@ -1,6 +1,7 @@
 //! Bodies of responses.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -63,6 +64,16 @@ async fn a_body_is_measured_after_decompression() {
     assert_eq!(http.get("x").bytes().await.expect("it fits").len(), 1024 * 1024);
     let http = builder(&server).max_body(1024 * 1024 - 1).build().expect("a client");
     assert_eq!(http.get("x").bytes().await.expect_err("too long").kind(), Kind::TooLarge);
+}
+
+#[tokio::test]
+async fn json_that_does_not_fit_is_not_quoted() {
+    let server = Server::new(|_| ok(r#"{"token":"SECRET"}"#)).await;
+    let unfit = client(&server).get("x").json::<BTreeMap<String, u8>>().await;
+    let error = unfit.expect_err("a text is no number");
+    let source = std::error::Error::source(&error).expect("a place").to_string();
+    assert_eq!(source, "another type or field than expected, at line 1, column 17");
+    assert!(!format!("{error} {error:?}").contains("SECRET"), "{error:?}");
 }
 
 #[tokio::test]
