@@ -23,15 +23,24 @@ pub(crate) struct Place {
 ///
 /// For one state, `now` never goes back: the table sees to that. `n` is from 1 to the limit. Places are in the order in which they are taken, so a state can hold
 /// places of the future, and then nobody else comes before those.
-pub(crate) trait Algorithm: Send + Sync + 'static {
+pub(crate) trait Algorithm: Copy + Send + Sync + 'static {
     /// What is known of a key. The default is a key that was never seen.
     type State: Default + Send;
+
+    /// How many are allowed at once.
+    fn most(&self) -> u32;
+
+    /// In how much time.
+    fn time(&self) -> Nanos;
 
     /// When `n` more can be admitted at the earliest. For the default state, that is now.
     fn place(&self, state: &Self::State, now: Nanos, n: u32) -> Place;
 
     /// Takes the place that [`place`](Algorithm::place) found for the same arguments.
     fn take(&self, state: &mut Self::State, now: Nanos, n: u32, place: Place);
+
+    /// Makes a state of this limit out of one of another: what was counted stays counted, up to all that this one allows, and nobody gets before the places of the future.
+    fn adopt(&self, state: &mut Self::State, from: &Self, now: Nanos);
 
     /// Gives a place back, or a part of it, or nothing, as the state still allows: never so that more than the limit could be admitted.
     fn give_back(&self, state: &mut Self::State, mark: u64, n: u32);

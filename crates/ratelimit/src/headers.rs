@@ -8,6 +8,7 @@ use http::{
 };
 
 use crate::{
+    algorithm::nanos::Nanos,
     limiter::Limiter,
     outcome::{Denied, Granted},
 };
@@ -21,7 +22,7 @@ impl Limiter {
     /// They follow `draft-ietf-httpapi-ratelimit-headers`, from its version 8 on: `q` requests in `w` seconds are allowed, `r` are left, and in `t` seconds all are there again.
     /// Of a [`gcra`](crate::Limit::gcra), `q` is the burst, and `w` how long that takes to come back. Seconds are rounded up. Each limiter adds lines of its own.
     pub fn add_headers(&self, granted: &Granted, headers: &mut HeaderMap) {
-        let limit = (granted.limit, self.limit().time());
+        let limit = (granted.limit, granted.time);
         add(headers, self.name(), limit, (granted.remaining, granted.reset_after));
     }
 }
@@ -39,10 +40,10 @@ impl Denied {
 fn add(
     headers: &mut HeaderMap,
     name: &str,
-    (limit, time): (u32, Duration),
+    (limit, time): (u32, Nanos),
     (remaining, reset_after): (u32, Duration),
 ) {
-    let policy = format!("\"{name}\";q={limit};w={}", seconds(time).max(1));
+    let policy = format!("\"{name}\";q={limit};w={}", seconds(Duration::from_nanos(time)).max(1));
     let state = format!("\"{name}\";r={remaining};t={}", seconds(reset_after));
     for (header, value) in [(POLICY, policy), (STATE, state)] {
         // It always is one: the builder takes no other names.

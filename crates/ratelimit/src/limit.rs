@@ -28,6 +28,20 @@ pub(crate) enum Rule {
     TwoWindows(TwoWindows),
 }
 
+/// Fails for a rule of another algorithm.
+macro_rules! of_rule {
+    ($($algorithm:ident)*) => {$(
+        impl TryFrom<Rule> for $algorithm {
+            type Error = Rule;
+
+            fn try_from(rule: Rule) -> Result<$algorithm, Rule> {
+                if let Rule::$algorithm(algorithm) = rule { Ok(algorithm) } else { Err(rule) }
+            }
+        }
+    )*};
+}
+of_rule!(Window Gcra Fixed TwoWindows);
+
 impl Limit {
     /// The exact sliding window: so many requests in any stretch of this length.
     ///
@@ -73,7 +87,7 @@ impl Limit {
         assert!(requests > 0, "a burst of 0 lets nothing through: give 1 or more");
         let Rule::Gcra(gcra) = self.0 else { panic!("only a rate has a burst: use Limit::gcra") };
         let gcra = gcra.with_burst(requests);
-        let is_short = gcra.is_some_and(|gcra| gcra.time() <= LONGEST);
+        let is_short = gcra.is_some_and(|gcra| gcra.time <= LONGEST);
         match gcra {
             Some(gcra) if is_short => Limit(Rule::Gcra(gcra)),
             _ => {
@@ -127,7 +141,7 @@ impl Limit {
     pub fn time(&self) -> Duration {
         Duration::from_nanos(match self.0 {
             Rule::Window(window) => window.time,
-            Rule::Gcra(gcra) => gcra.time(),
+            Rule::Gcra(gcra) => gcra.time,
             Rule::Fixed(fixed) => fixed.grid.time,
             Rule::TwoWindows(windows) => windows.grid.time,
         })

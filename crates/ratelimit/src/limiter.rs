@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     fmt,
     hash::{BuildHasher as _, Hash, RandomState},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -34,9 +34,7 @@ pub struct Limiter {
 
 struct Shared {
     name: Cow<'static, str>,
-    limit: Limit,
-    /// Those of the limit.
-    requests: u32,
+    limit: Mutex<Limit>,
     hasher: RandomState,
     epoch: Instant,
     log: Log,
@@ -68,8 +66,8 @@ impl Limiter {
             Rule::TwoWindows(rule) => Box::new(Table::new(rule, keys, when_full)),
         };
         let (hasher, epoch) = (RandomState::new(), now());
-        let (requests, log) = (limit.requests(), Log::default());
-        let shared = Shared { name, limit, requests, hasher, epoch, log, keys };
+        let (limit, log) = (Mutex::new(limit), Log::default());
+        let shared = Shared { name, limit, hasher, epoch, log, keys };
         Limiter { shared: Arc::new(shared) }
     }
 
@@ -121,53 +119,42 @@ impl Limiter {
         now: Nanos,
         within: Nanos,
     ) -> Result<Granted, Denied> {
-        if n == 0 || n > self.shared.requests {
+        if n == 0 {
             let rest = self.look(hash, n, now)?;
-            return Ok(self.granted(rest, Receipt { hash, mark: 0, n, wait: 0 }));
+            return Ok(granted(rest, Receipt { hash, mark: 0, n, version: 0, wait: 0 }));
         }
         match self.shared.keys.take(Ask { hash, n, now }, within) {
-            Ok(Taken { wait, mark, rest }) => {
-                Ok(self.granted(rest, Receipt { hash, mark, n, wait }))
-            }
+            Ok(Taken { receipt, rest }) => Ok(granted(rest, receipt)),
             Err(Refused { is_full, wait, rest }) => {
-                let why = match (is_full, within) {
-                    (true, _) => Why::Full,
-                    (false, 0) => Why::Limit,
-                    (false, _) => Why::TooLate,
+                let why = match (wait, is_full, within) {
+                    (None, ..) => Why::TooMany,
+                    (_, true, _) => Why::Full,
+                    (_, false, 0) => Why::Limit,
+                    (_, false, _) => Why::TooLate,
                 };
-                Err(self.denied(why, Some(wait), rest))
+                Err(self.denied(why, wait, rest))
             }
         }
     }
 
     /// Whether `n` could be granted now, and what is left. Takes nothing.
     pub(crate) fn look(&self, hash: u64, n: u32, now: Nanos) -> Result<Rest, Denied> {
-        let limit = self.shared.requests;
-        let (wait, rest) = self.shared.keys.look(Ask { hash, n: n.clamp(1, limit), now });
-        if n > limit {
-            return Err(self.denied(Why::TooMany, None, rest));
+        match self.shared.keys.look(Ask { hash, n, now }) {
+            (None, rest) => Err(self.denied(Why::TooMany, None, rest)),
+            (wait, rest) if n > 0 && wait > Some(0) => Err(self.denied(Why::Limit, wait, rest)),
+            (_, rest) => Ok(rest),
         }
-        if n > 0 && wait > 0 {
-            return Err(self.denied(Why::Limit, Some(wait), rest));
-        }
-        Ok(rest)
-    }
-
-    #[inline]
-    fn granted(&self, rest: Rest, receipt: Receipt) -> Granted {
-        let (limit, reset_after) = (self.shared.requests, Duration::from_nanos(rest.reset_after));
-        Granted { limit, remaining: rest.remaining, reset_after, receipt }
     }
 
     fn denied(&self, why: Why, wait: Option<Nanos>, rest: Rest) -> Denied {
         Denied {
             name: self.shared.name.clone(),
             why,
-            limit: self.shared.requests,
+            limit: rest.limit,
             remaining: rest.remaining,
             reset_after: Duration::from_nanos(rest.reset_after),
             retry_after: wait.map(Duration::from_nanos),
-            time: self.shared.limit.time(),
+            time: rest.time,
         }
     }
 
@@ -185,10 +172,10 @@ impl Limiter {
         let now = self.nanos(now);
         let (wait, rest) = self.shared.keys.look(Ask { hash: self.hash(key), n: 1, now });
         Snapshot {
-            limit: self.shared.requests,
+            limit: rest.limit,
             remaining: rest.remaining,
             reset_after: Duration::from_nanos(rest.reset_after),
-            retry_after: Duration::from_nanos(wait),
+            retry_after: Duration::from_nanos(wait.unwrap_or(0)),
         }
     }
 
@@ -206,10 +193,37 @@ impl Limiter {
         self.give_back(granted.receipt);
     }
 
-    pub(crate) fn give_back(&self, Receipt { hash, mark, n, .. }: Receipt) {
-        if n > 0 {
-            self.shared.keys.give_back(hash, mark, n);
+    pub(crate) fn give_back(&self, receipt: Receipt) {
+        if receipt.n > 0 {
+            self.shared.keys.give_back(receipt);
         }
+    }
+
+    /// Changes the limit for all keys, from now on. Nobody is charged afterwards, and nothing is forgiven but what the new limit could not count:
+    ///
+    /// - What was counted stays counted. A key that has used more than the new limit allows has used that up: of a [`gcra`](Limit::gcra), it waits for one place at most.
+    ///   What a shorter window has left behind does not count in a longer one.
+    /// - What was granted stays granted, but cannot be given back any more. Those who wait keep their places and their times, and nobody gets before them.
+    /// - Where windows of a grid get another length, what is used up now counts in the new window of this time.
+    ///
+    /// It goes through all keys, a few hundred under one lock: about 20 ms for 5,000,000. A key is counted by one of the two limits at any time, and by the new one when this returns.
+    ///
+    /// # Panics
+    ///
+    /// With a limit of another algorithm: make another limiter.
+    #[track_caller]
+    pub fn set_limit(&self, limit: Limit) {
+        let mut current = self.current();
+        assert!(
+            self.shared.keys.change(limit.0, self.nanos(now())),
+            "the limit is counted in another way than {current:?}: make another limiter"
+        );
+        *current = limit;
+    }
+
+    /// Held for as long as a change takes, so that the last change is the last everywhere.
+    fn current(&self) -> MutexGuard<'_, Limit> {
+        self.shared.limit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets what was counted for a key. What was granted before is not to be given back after that: it would count as given back of what comes later.
@@ -231,7 +245,7 @@ impl Limiter {
     /// What it allows.
     #[must_use]
     pub fn limit(&self) -> Limit {
-        self.shared.limit
+        *self.current()
     }
 
     /// How many keys have a state that is not as good as new. It looks at every slot: for a gauge, not for each request.
@@ -255,6 +269,17 @@ impl Limiter {
     #[inline]
     pub(crate) fn nanos(&self, now: Instant) -> Nanos {
         nanos(now.saturating_duration_since(self.shared.epoch))
+    }
+}
+
+#[inline]
+fn granted(rest: Rest, receipt: Receipt) -> Granted {
+    Granted {
+        limit: rest.limit,
+        remaining: rest.remaining,
+        reset_after: Duration::from_nanos(rest.reset_after),
+        time: rest.time,
+        receipt,
     }
 }
 

@@ -14,6 +14,9 @@ pub struct Granted {
     pub remaining: u32,
     /// How long after that all of the limit would be there again, if nothing else came.
     pub reset_after: Duration,
+    /// In how much time.
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "for the headers"))]
+    pub(crate) time: Nanos,
     pub(crate) receipt: Receipt,
 }
 
@@ -23,6 +26,8 @@ pub(crate) struct Receipt {
     pub(crate) hash: u64,
     pub(crate) mark: u64,
     pub(crate) n: u32,
+    /// Of the limit by which it was granted.
+    pub(crate) version: u32,
     /// How long until it may be used.
     #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "nobody waits without"))]
     pub(crate) wait: Nanos,
@@ -47,7 +52,7 @@ pub struct Denied {
     /// How long until it would have been granted, if nothing else comes. `None`: never.
     pub retry_after: Option<Duration>,
     /// In how much time the limit is allowed.
-    pub(crate) time: Duration,
+    pub(crate) time: Nanos,
 }
 
 /// Why something is denied.
@@ -56,7 +61,7 @@ pub struct Denied {
 pub enum Why {
     /// The limit is used up.
     Limit,
-    /// More at once than the limit ever allows. Asking again is of no use.
+    /// More at once than the limit ever allows. Asking again is of no use, unless the limit is changed.
     TooMany,
     /// There is no room for another key: [`WhenFull::Deny`](crate::WhenFull::Deny).
     Full,

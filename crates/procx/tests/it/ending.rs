@@ -202,10 +202,10 @@ async fn a_stop_is_polite_first() {
 
 #[tokio::test]
 async fn a_signal_reaches_it() {
-    let waiting = script("trap 'exit 7' HUP; echo ready; while :; do sleep 0.01; done");
+    let waiting = script("trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done");
     let mut child = waiting.timeout(LONG).spawn().await.expect("it starts");
     child.lines().next().await.expect("in time").expect("a line");
-    child.signal(1).expect("it runs");
+    child.signal(15).expect("it runs");
     assert_eq!(child.wait().await.expect("it ends").exit, Exit::Code(7));
     assert!(child.signal(12345).is_err());
 }

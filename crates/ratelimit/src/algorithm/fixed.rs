@@ -25,6 +25,14 @@ impl Fixed {
 impl Algorithm for Fixed {
     type State = u64;
 
+    fn most(&self) -> u32 {
+        self.most
+    }
+
+    fn time(&self) -> Nanos {
+        self.grid.time
+    }
+
     fn place(&self, word: &u64, now: Nanos, n: u32) -> Place {
         let (number, count) = self.current(*word, now);
         let n = u64::from(n);
@@ -35,6 +43,13 @@ impl Algorithm for Fixed {
 
     fn take(&self, word: &mut u64, _: Nanos, _: u32, place: Place) {
         *word = place.mark;
+    }
+
+    /// What is counted in a window, counts in the one of the same time, which may be longer or shorter.
+    fn adopt(&self, word: &mut u64, from: &Fixed, now: Nanos) {
+        let (number, count) = from.current(*word, now);
+        let number = self.grid.number(from.grid.start(number).max(now));
+        *word = self.grid.pack(number, count.min(self.most.into()));
     }
 
     fn give_back(&self, word: &mut u64, mark: u64, n: u32) {

@@ -17,6 +17,8 @@ pub(crate) struct Gcra {
     pub(crate) burst: u32,
     /// Grains that a burst costs.
     tolerance: u64,
+    /// How long a burst takes to come back.
+    pub(crate) time: Nanos,
 }
 
 const MOST_GRAINS: u64 = 32;
@@ -30,16 +32,15 @@ impl Gcra {
         // At most 366 days in at most 32 grains: it fits. Rounded up, it never admits too much.
         let cost = (time * grains).div_ceil(requests);
         let burst = u32::try_from(requests).unwrap_or(u32::MAX);
-        Gcra { cost, grains, burst, tolerance: cost.saturating_mul(requests) }
+        Gcra { cost, grains, burst, tolerance: 0, time: 0 }.allowing(cost.saturating_mul(requests))
     }
 
     pub(crate) fn with_burst(self, burst: u32) -> Option<Gcra> {
-        Some(Gcra { burst, tolerance: self.cost.checked_mul(burst.into())?, ..self })
+        Some(Gcra { burst, ..self }.allowing(self.cost.checked_mul(burst.into())?))
     }
 
-    /// How long a burst takes to come back.
-    pub(crate) fn time(self) -> Nanos {
-        self.nanos(self.tolerance)
+    fn allowing(self, tolerance: u64) -> Gcra {
+        Gcra { tolerance, time: self.nanos(tolerance), ..self }
     }
 
     /// Rounded up. With most limits, a grain is a nanosecond, and nothing has to be divided.
@@ -57,6 +58,16 @@ impl Algorithm for Gcra {
     type State = u64;
 
     #[inline]
+    fn most(&self) -> u32 {
+        self.burst
+    }
+
+    #[inline]
+    fn time(&self) -> Nanos {
+        self.time
+    }
+
+    #[inline]
     fn place(&self, arrival: &u64, now: Nanos, n: u32) -> Place {
         let now_grain = self.grain(now);
         let mark = now_grain.max(*arrival).saturating_add(self.cost.saturating_mul(n.into()));
@@ -68,6 +79,14 @@ impl Algorithm for Gcra {
     #[inline]
     fn take(&self, arrival: &mut u64, _: Nanos, _: u32, place: Place) {
         *arrival = place.mark;
+    }
+
+    /// The time of arrival is kept, but it is no further ahead than a burst of this limit. If the last place is one of the future, the burst is used up until then.
+    fn adopt(&self, arrival: &mut u64, from: &Gcra, now: Nanos) {
+        let last = from.nanos(arrival.saturating_sub(from.tolerance));
+        let used_up = self.grain(now.max(last)).saturating_add(self.tolerance);
+        let kept = self.grain(from.nanos(*arrival));
+        *arrival = if last > now { used_up } else { kept.min(used_up) };
     }
 
     /// Exactly, if nothing came later; otherwise not at all. Whoever came later was told a time that counts on this one: with the cost gone, the next would be told the same

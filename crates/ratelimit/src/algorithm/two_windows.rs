@@ -68,6 +68,14 @@ fn next(counts: Counts) -> Counts {
 impl Algorithm for TwoWindows {
     type State = u64;
 
+    fn most(&self) -> u32 {
+        self.most
+    }
+
+    fn time(&self) -> Nanos {
+        self.grid.time
+    }
+
     fn place(&self, word: &u64, now: Nanos, n: u32) -> Place {
         let mut counts = self.current(*word, now);
         let n = u64::from(n);
@@ -84,6 +92,19 @@ impl Algorithm for TwoWindows {
 
     fn take(&self, word: &mut u64, _: Nanos, _: u32, place: Place) {
         *word = place.mark;
+    }
+
+    /// Both counts stay where they are. If the windows have another length, what is used up at this time counts in the window of this time.
+    fn adopt(&self, word: &mut u64, from: &TwoWindows, now: Nanos) {
+        let most = u64::from(self.most);
+        let mut counts = from.current(*word, now);
+        if self.grid.time != from.grid.time {
+            let start = from.grid.start(counts.number).max(now);
+            let used = u64::from(from.most.saturating_sub(from.remaining(word, start)));
+            counts = Counts { number: self.grid.number(start), before: 0, count: used };
+        }
+        let (before, count) = (counts.before.min(most), counts.count.min(most));
+        *word = self.pack(Counts { before, count, ..counts });
     }
 
     /// Exactly, in whichever of the two windows it was.

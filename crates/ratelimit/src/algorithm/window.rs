@@ -16,7 +16,7 @@ impl Window {
         Window { most, time }
     }
 
-    fn most(&self) -> usize {
+    fn room(&self) -> usize {
         self.most as usize
     }
 }
@@ -25,10 +25,18 @@ impl Algorithm for Window {
     /// The times of those that were admitted, and that are going to be, in order. It grows on demand, to what is in a window and what waits.
     type State = VecDeque<Nanos>;
 
+    fn most(&self) -> u32 {
+        self.most
+    }
+
+    fn time(&self) -> Nanos {
+        self.time
+    }
+
     fn place(&self, admitted: &VecDeque<Nanos>, now: Nanos, n: u32) -> Place {
         // Whoever waits is not overtaken.
         let turn = admitted.back().map_or(now, |last| now.max(*last));
-        let over = (admitted.len() + n as usize).saturating_sub(self.most());
+        let over = (admitted.len() + n as usize).saturating_sub(self.room());
         let room = over.checked_sub(1).and_then(|last| admitted.get(last));
         let at = room.map_or(turn, |last| turn.max(last.saturating_add(self.time)));
         Place { at, mark: at }
@@ -38,10 +46,16 @@ impl Algorithm for Window {
         // By now, not by the place's time: if those that wait give up, the times before count again.
         let left = admitted.partition_point(|time| time.saturating_add(self.time) <= now);
         admitted.drain(..left);
-        if admitted.is_empty() && admitted.capacity() / 2 > self.most() {
+        if admitted.is_empty() && admitted.capacity() / 2 > self.room() {
             *admitted = VecDeque::new();
         }
         admitted.extend((0..n).map(|_| place.at));
+    }
+
+    /// The times are what they are, whatever the limit. Those that have left a shorter window do not come back into a longer one.
+    fn adopt(&self, admitted: &mut VecDeque<Nanos>, from: &Window, now: Nanos) {
+        let left = admitted.partition_point(|time| time.saturating_add(from.time) <= now);
+        admitted.drain(..left);
     }
 
     fn give_back(&self, admitted: &mut VecDeque<Nanos>, mark: u64, n: u32) {
@@ -55,7 +69,7 @@ impl Algorithm for Window {
             return 0;
         }
         let left = admitted.partition_point(|time| time.saturating_add(self.time) <= now);
-        u32::try_from(self.most().saturating_sub(admitted.len() - left)).unwrap_or(0)
+        u32::try_from(self.room().saturating_sub(admitted.len() - left)).unwrap_or(0)
     }
 
     fn reset_at(&self, admitted: &VecDeque<Nanos>) -> Nanos {

@@ -4,6 +4,7 @@
 mod acquire;
 mod all;
 mod bad_input;
+mod change;
 mod check;
 mod client_ip;
 mod document;

@@ -26,6 +26,8 @@ struct Entry {
     at: Time,
     n: u32,
     is_back: bool,
+    /// Forgotten with the limit it was admitted by.
+    is_gone: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,11 +47,15 @@ struct Model {
     log: Vec<Entry>,
     /// The last window of the grid that a place was taken in.
     window: Time,
+    /// How many were admitted by the limits before this one.
+    changed: usize,
+    /// Of a rate, when all of those will have arrived, in fractions of a nanosecond.
+    arrival: u128,
 }
 
 impl Model {
     fn counted(&self) -> impl Iterator<Item = &Entry> {
-        self.log.iter().filter(|entry| !entry.is_back)
+        self.log.iter().filter(|entry| !entry.is_back && !entry.is_gone)
     }
 
     fn count(&self, is_in: impl Fn(Time) -> bool) -> u64 {
@@ -74,12 +80,8 @@ impl Model {
             }
             Kind::Gcra { requests, time } => {
                 // In fractions of a nanosecond, as many as there are requests: exact.
+                let arrival = self.arrival(requests, time);
                 let (requests, time) = (u128::from(requests), u128::from(time));
-                let mut arrival = 0;
-                for entry in self.counted() {
-                    arrival = u128::from(entry.asked).saturating_mul(requests).max(arrival);
-                    arrival += u128::from(entry.n) * time;
-                }
                 let arrival = arrival.max(u128::from(now) * requests) + u128::from(n) * time;
                 let at = arrival.saturating_sub(u128::from(self.most) * time).div_ceil(requests);
                 now.max(Time::try_from(at).expect("it fits"))
@@ -96,6 +98,56 @@ impl Model {
                 windows.find_map(|number| self.earliest_in(number, now, need)).expect("an end")
             }
         }
+    }
+
+    fn arrival(&self, requests: u32, time: Time) -> u128 {
+        self.counted().fold(self.arrival, |arrival, entry| {
+            let asked = u128::from(entry.asked) * u128::from(requests);
+            asked.max(arrival) + u128::from(entry.n) * u128::from(time)
+        })
+    }
+
+    /// From now on, as much of what was admitted counts as the new limit could have admitted.
+    fn change(&mut self, now: Time, kind: Kind, most: u32, time: Time) {
+        let last = (now / self.time).max(self.window);
+        let start = (last * self.time).max(now);
+        let mut keep = Vec::new();
+        match (self.kind, kind) {
+            (Kind::Window, _) => {
+                let left = self.log.iter_mut().filter(|entry| entry.at + self.time <= now);
+                left.for_each(|entry| entry.is_gone = true);
+            }
+            (
+                Kind::Gcra { requests, time: per },
+                Kind::Gcra { requests: new_requests, time: new_per },
+            ) => {
+                let arrival = self.arrival(requests, per);
+                let ahead = u128::from(self.most) * u128::from(per);
+                let last = arrival.saturating_sub(ahead).div_ceil(requests.into());
+                let is_waited_for = last > now.into();
+                let used_up = last.max(now.into()) * u128::from(new_requests)
+                    + u128::from(most) * u128::from(new_per);
+                let kept = arrival.div_ceil(requests.into()) * u128::from(new_requests);
+                self.arrival = if is_waited_for { used_up } else { kept.min(used_up) };
+            }
+            (Kind::Fixed, _) => keep.push((start, self.in_window(last))),
+            (_, _) if time == self.time => {
+                let before = last.wrapping_sub(1);
+                keep.push((before.wrapping_mul(time), self.in_window(before)));
+                keep.push((last * time, self.in_window(last)));
+            }
+            (_, _) => keep.push((start, u64::from(self.most - self.remaining(start)))),
+        }
+        if kind != Kind::Window {
+            self.log.iter_mut().for_each(|entry| entry.is_gone = true);
+        }
+        for (at, count) in keep {
+            let n = u32::try_from(count).expect("few").min(most);
+            let none = Entry { asked: now, at, n, is_back: n == 0, is_gone: n == 0 };
+            self.log.push(none);
+        }
+        self.changed = self.log.len();
+        (self.kind, self.most, self.time, self.window) = (kind, most, time, start / time);
     }
 
     /// By halves: whatever there is room for, there is room for later in the window.
@@ -121,11 +173,14 @@ impl Model {
     fn take(&mut self, asked: Time, n: u32) -> usize {
         let at = self.earliest(asked, n);
         self.window = self.window.max(at / self.time);
-        self.log.push(Entry { asked, at, n, is_back: false });
+        self.log.push(Entry { asked, at, n, is_back: false, is_gone: false });
         self.log.len() - 1
     }
 
     fn give_back(&mut self, which: usize) {
+        if which < self.changed {
+            return;
+        }
         let is_last = self.log[which + 1..].iter().all(|entry| entry.is_back);
         if !matches!(self.kind, Kind::Gcra { .. }) || is_last {
             self.log[which].is_back = true;
@@ -169,6 +224,7 @@ enum Event {
     Cancel(usize),
     Refund(usize),
     Pass(Time),
+    Change(u32, u32, Time),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -182,15 +238,31 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn limit() -> impl Strategy<Value = (Limit, Kind)> {
-    let nanos = Duration::from_nanos;
-    let time = prop_oneof![1..=10 * MILLI, Just(10 * MILLI)];
-    (1_u32..6, 1_u32..8, time, 0..4).prop_map(move |(requests, burst, time, which)| match which {
-        0 => (Limit::window(requests, nanos(time)), Kind::Window),
-        1 => (Limit::gcra(requests, nanos(time)).burst(burst), Kind::Gcra { requests, time }),
-        2 => (Limit::fixed(requests, nanos(time)), Kind::Fixed),
-        _ => (Limit::two_windows(requests, nanos(time)), Kind::TwoWindows),
-    })
+fn change() -> impl Strategy<Value = Event> {
+    (1_u32..6, 1_u32..8, time())
+        .prop_map(|(requests, burst, time)| Event::Change(requests, burst, time))
+}
+
+fn time() -> impl Strategy<Value = Time> {
+    prop_oneof![1..=10 * MILLI, Just(10 * MILLI)]
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    let gcra = (1_u32..6, time()).prop_map(|(requests, time)| Kind::Gcra { requests, time });
+    prop_oneof![Just(Kind::Window), gcra, Just(Kind::Fixed), Just(Kind::TwoWindows)]
+}
+
+/// One that is counted in the same way.
+fn limit(kind: Kind, requests: u32, burst: u32, time: Time) -> (Limit, Kind) {
+    let nanos = Duration::from_nanos(time);
+    match kind {
+        Kind::Window => (Limit::window(requests, nanos), kind),
+        Kind::Gcra { .. } => {
+            (Limit::gcra(requests, nanos).burst(burst), Kind::Gcra { requests, time })
+        }
+        Kind::Fixed => (Limit::fixed(requests, nanos), kind),
+        Kind::TwoWindows => (Limit::two_windows(requests, nanos), kind),
+    }
 }
 
 struct Waiting<'a> {
@@ -205,13 +277,12 @@ fn poll(waiting: &mut Waiting<'_>) -> Poll<Result<Granted, Denied>> {
 async fn run(limit: Limit, kind: Kind, events: Vec<Event>) -> Result<(), TestCaseError> {
     let limiter = Limiter::builder(limit).keys(1).build();
     let begin = Instant::now();
-    let most = limit.requests();
-    let time = Time::try_from(limit.time().as_nanos()).expect("it fits");
-    let mut model = Model { kind, most, time, log: Vec::new(), window: 0 };
+    let (mut most, time) = (limit.requests(), whole(limit.time()));
+    let mut model = Model { kind, most, time, log: Vec::new(), window: 0, changed: 0, arrival: 0 };
     let (mut waiting, mut granted): (Vec<Waiting<'_>>, Vec<(Granted, usize)>) = Default::default();
     let mut latest = 0;
     for event in events {
-        let clock = Time::try_from(begin.elapsed().as_nanos()).expect("it fits");
+        let clock = whole(begin.elapsed());
         match event {
             Event::Check(n) | Event::CheckBefore(n, _) => {
                 let back = if let Event::CheckBefore(_, back) = event { back } else { 0 };
@@ -287,19 +358,40 @@ async fn run(limit: Limit, kind: Kind, events: Vec<Event>) -> Result<(), TestCas
                     }
                 }
             }
+            Event::Change(requests, burst, time) => {
+                let (limit, kind) = self::limit(model.kind, requests, burst, time);
+                limiter.set_limit(limit);
+                latest = latest.max(clock);
+                most = limit.requests();
+                model.change(latest, kind, most, whole(limit.time()));
+            }
             Event::Acquire(..) | Event::Cancel(_) | Event::Refund(_) => {}
         }
     }
     drop(waiting);
-    model.invariant()
+    if model.changed == 0 { model.invariant() } else { Ok(()) }
+}
+
+fn whole(time: Duration) -> Time {
+    Time::try_from(time.as_nanos()).expect("it fits")
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(testkit::full_or(20_000, 2000)))]
     #[test]
     fn limiter_does_what_the_logs_allow(
-        (limit, kind) in limit(), events in prop::collection::vec(event(), 0..100),
+        limit in (kind(), 1_u32..6, 1_u32..8, time()).prop_map(|(kind, n, burst, time)| limit(kind, n, burst, time)),
+        events in prop::collection::vec(event(), 0..100),
     ) {
-        block_on_paused(run(limit, kind, events))?;
+        block_on_paused(run(limit.0, limit.1, events))?;
+    }
+
+    /// Of a limit that changes now and then.
+    #[test]
+    fn changed_limit_counts_what_the_logs_keep(
+        limit in (kind(), 1_u32..6, 1_u32..8, time()).prop_map(|(kind, n, burst, time)| limit(kind, n, burst, time)),
+        events in prop::collection::vec(prop_oneof![9 => event(), 1 => change()], 0..100),
+    ) {
+        block_on_paused(run(limit.0, limit.1, events))?;
     }
 }
