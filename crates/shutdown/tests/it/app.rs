@@ -66,8 +66,8 @@ fn sighup_keeps_its_default_action() {
     let child = start(|| app().run(until_draining));
     child.wait_for_line("ready");
     let pid = i32::try_from(child.pid()).ok().and_then(Pid::from_raw).expect("a process id");
-    kill_process(pid, Signal::USR1).expect("it runs");
-    assert_eq!(child.finish().status.signal(), Some(Signal::USR1.as_raw()));
+    kill_process(pid, Signal::HUP).expect("it runs");
+    assert_eq!(child.finish().status.signal(), Some(Signal::HUP.as_raw()));
 }
 
 #[test]
