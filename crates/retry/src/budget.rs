@@ -25,7 +25,7 @@ const BURST: u32 = 100;
 /// let budget = Budget::ratio(0.2).at_least_per_second(10.0);
 /// ```
 ///
-/// In any time `w` in which `n` calls begin, at most `ratio * n + burst + 1` retries begin, and, with a floor, `floor * (w + 1 s)` more.
+/// In any time `w` in which `n` calls begin, at most `ratio * n + burst + 1` retries and hedges begin, and, with a floor, `floor * (w + 1 s)` more retries.
 ///
 /// Clones are the same account. A call pays when it begins, and a retry is taken out when it is scheduled; it is paid back if
 /// the call is dropped before the retry begins. Nothing here takes a lock or allocates.
@@ -48,9 +48,10 @@ struct Floor {
     empty_at: AtomicU64,
 }
 
-/// A retry that was taken out and has not begun.
+/// A retry that was taken out and has not begun. Dropped before it is spent, it is paid back.
 #[derive(Debug)]
-pub(crate) struct Withdrawal(Option<Budget>);
+#[must_use = "dropped, it is paid back"]
+pub struct Withdrawal(Option<Budget>);
 
 impl Budget {
     /// So many retries for each call: 0.2 is a fifth. Kept to a millionth.
@@ -119,6 +120,14 @@ impl Budget {
         self.account.balance.load(Ordering::Relaxed) / ONE
     }
 
+    /// Takes one out for an attempt beside another that is still under way, a hedge, if it can be spared: half of what is kept for later
+    /// ([`burst`](Budget::burst)) stays for retries, rounded up, and the floor is theirs alone. So hedges end before retries do, and together
+    /// they stay within the bound.
+    pub fn take_spare(&self) -> Option<Withdrawal> {
+        let account = &*self.account;
+        account.take_one(account.reserve()).then(|| Withdrawal(Some(self.clone())))
+    }
+
     /// A call begins.
     pub(crate) fn deposit(&self) {
         self.account.pay_in(self.account.deposit);
@@ -128,7 +137,7 @@ impl Budget {
     pub(crate) fn withdraw(&self, now: Instant) -> Option<Withdrawal> {
         let account = &*self.account;
         let taken =
-            account.take_one() || account.floor.as_ref().is_some_and(|floor| floor.take_one(now));
+            account.take_one(0) || account.floor.as_ref().is_some_and(|floor| floor.take_one(now));
         taken.then(|| Withdrawal(Some(self.clone())))
     }
 }
@@ -143,9 +152,15 @@ impl Account {
         let _ = self.balance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
-    fn take_one(&self) -> bool {
-        let less = |balance: u64| balance.checked_sub(ONE);
+    /// Unless less than this would be left.
+    fn take_one(&self, reserve: u64) -> bool {
+        let less = |balance: u64| balance.checked_sub(ONE).filter(|left| *left >= reserve);
         self.balance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    /// What is not to be spared.
+    fn reserve(&self) -> u64 {
+        (self.most / ONE).div_ceil(2) * ONE
     }
 }
 
@@ -167,8 +182,8 @@ impl Floor {
 const SECOND: u64 = 1_000_000_000;
 
 impl Withdrawal {
-    /// The retry begins.
-    pub(crate) fn spend(mut self) {
+    /// The attempt begins. Nothing is paid back from now on.
+    pub fn spend(mut self) {
         self.0 = None;
     }
 }
@@ -209,6 +224,20 @@ mod models {
             let here = budget.withdraw(now).map(Withdrawal::spend).is_some();
             assert!(here != other.join().unwrap());
             assert_eq!(budget.balance(), 0);
+        });
+    }
+
+    #[test]
+    fn a_hedge_never_takes_what_a_retry_leaves_of_the_reserve() {
+        model(|| {
+            let budget = Budget::ratio(0.5).burst(3);
+            let now = Instant::now();
+            let other = budget.clone();
+            let other = thread::spawn(move || other.withdraw(now).map(Withdrawal::spend).is_some());
+            let here = budget.take_spare().map(Withdrawal::spend).is_some();
+            assert!(other.join().unwrap());
+            // Whoever comes second finds 2, which is the reserve.
+            assert_eq!(budget.balance(), if here { 1 } else { 2 });
         });
     }
 

@@ -16,7 +16,7 @@ mod tower;
 #[cfg(feature = "tower")]
 pub use crate::tower::{RetryFuture, RetryLayer, RetryService};
 pub use crate::{
-    budget::Budget,
+    budget::{Budget, Withdrawal},
     delays::{Delays, Jitter},
     gave_up::{GaveUp, Why},
     retry::Retry,

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tokio::time::{Instant, sleep};
-use underpin_retry::{Budget, Jitter, Retry, Why};
+use underpin_retry::{Budget, Jitter, Retry, Why, Withdrawal};
 
 use crate::{millis, secs};
 
@@ -105,6 +105,47 @@ async fn calls_that_succeed_fill_it_up_to_the_burst() {
 }
 
 #[test]
+fn a_hedge_leaves_half_for_retries_rounded_up() {
+    for (burst, hedges) in [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (100, 50)] {
+        let budget = Budget::ratio(1.0).burst(burst);
+        let taken = std::iter::from_fn(|| budget.take_spare()).map(Withdrawal::spend).count();
+        assert_eq!(
+            (taken, budget.balance()),
+            (hedges, u64::from(burst) - hedges as u64),
+            "{burst}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedge_has_no_share_of_the_floor() {
+    let budget = Budget::ratio(0.0).burst(2).at_least_per_second(10.0);
+    budget.take_spare().expect("one of two").spend();
+    sleep(secs(10)).await; // sleep-ok: virtual time
+    assert!(budget.take_spare().is_none());
+    assert_eq!(outage(1, &budget, millis(0)).await, 4);
+}
+
+#[test]
+fn a_hedge_that_does_not_begin_is_paid_back() {
+    let budget = Budget::ratio(0.0).burst(2);
+    drop(budget.take_spare().expect("one of two"));
+    assert_eq!(budget.balance(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_fill_it_up_for_hedges_again() {
+    let budget = Budget::ratio(0.25).burst(2);
+    let retry = Retry::fixed(secs(1)).budget(&budget);
+    let mut hedges = 0;
+    for _ in 0..400 {
+        retry.run(|_| async { Ok::<_, ()>(()) }).await.expect("it succeeds");
+        hedges += usize::from(budget.take_spare().map(Withdrawal::spend).is_some());
+    }
+    assert_eq!((hedges, budget.balance()), (101, 1));
+}
+
+#[test]
 fn misuse_is_named() {
     let message = |make: fn() -> Budget| {
         let panic = std::panic::catch_unwind(make).expect_err("it panics");
@@ -124,7 +165,7 @@ fn misuse_is_named() {
 proptest! {
     /// Whatever comes when, the bound that is documented holds.
     #[test]
-    fn retries_stay_within_the_bound(
+    fn retries_and_hedges_stay_within_the_bound(
         pauses in prop::collection::vec(0_u64..400, 1..120),
         ratio in 0.0_f64..1.5, burst in 0_u32..20, floor in prop::option::of(0.1_f64..50.0),
     ) {
@@ -137,7 +178,8 @@ proptest! {
             let begin = Instant::now();
             let mut attempts = 0;
             for pause in &pauses {
-                attempts += outage(1, &budget, millis(*pause)).await;
+                let hedge = budget.take_spare().map(Withdrawal::spend).is_some();
+                attempts += outage(1, &budget, millis(*pause)).await + u32::from(hedge);
             }
             let calls = f64::from(u32::try_from(pauses.len()).expect("a few"));
             (calls, f64::from(attempts) - calls, begin.elapsed().as_secs_f64())
