@@ -68,6 +68,11 @@ impl Body {
         }
     }
 
+    /// Whether two attempts can have one each at the same time.
+    pub(crate) fn is_replayable(&self) -> bool {
+        !matches!(self.0, Source::Once(_))
+    }
+
     /// Whether there is one for another attempt.
     pub(crate) fn is_left(&self) -> bool {
         match &self.0 {

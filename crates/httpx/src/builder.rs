@@ -9,6 +9,7 @@ use crate::{
     circuit::Circuits,
     client::{Client, Settings},
     error::{Error, Result},
+    hedge::Hedge,
     hosts::Hosts,
     pace::Pace,
     redirect,
@@ -44,6 +45,7 @@ impl Builder {
                 redirects: 10,
                 does_pause: true,
                 retry: Retry::exponential(secs(1)..=secs(10)),
+                hedge: None,
             },
             budget: Box::new(|| Budget::ratio(0.2).at_least_per_second(1.0)),
             circuits: Circuits::default(),
@@ -104,10 +106,20 @@ impl Builder {
         self
     }
 
-    /// How many retries all requests to a host may add together. It is called for each new host; unless set, each may be retried for a fifth of
+    /// How many retries and hedges all requests to a host may add together. It is called for each new host; unless set, each may be retried for a fifth of
     /// its requests, and once a second in any case. To share one budget among hosts, return clones of it.
     pub fn budget(mut self, budget: impl Fn() -> Budget + Send + Sync + 'static) -> Builder {
         self.budget = Box::new(budget);
+        self
+    }
+
+    /// Sends a request once more beside itself when its headers take long, and takes the better of the two answers. Not done unless set.
+    ///
+    /// It is done once, for the first attempt of what may be sent twice: an idempotent method or a request with an `Idempotency-Key`, and a body that can be made
+    /// again. It takes one out of the [`budget`](Builder::budget) and leaves half of its stock to retries. It is not done with
+    /// [`no_retry`](crate::Request::no_retry), while the host is paused, while its breaker is not closed, or while the rate limit has no place at once.
+    pub fn hedge(mut self, hedge: Hedge) -> Builder {
+        self.settings.hedge = Some(hedge);
         self
     }
 
@@ -181,7 +193,8 @@ impl Builder {
             .retry(reqwest::retry::never())
             .build()
             .map_err(|error| Error::request("the client cannot be set up").because_of(error))?;
-        Ok(Client::new(http, Hosts::new(self.budget, self.circuits), self.pace, self.settings))
+        let hosts = Hosts::new(self.budget, self.circuits, self.settings.hedge);
+        Ok(Client::new(http, hosts, self.pace, self.settings))
     }
 }
 

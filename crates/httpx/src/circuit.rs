@@ -96,6 +96,14 @@ mod with {
                 _ => false,
             }
         }
+
+        /// Permission for a call that nobody would miss: there is none for it while the breaker is careful.
+        pub(crate) fn acquire_closed(&self) -> Option<Permit> {
+            let Some(breaker) = &self.0 else { return Some(Permit(None)) };
+            let is_closed = matches!(breaker.state(), State::Closed | State::Disabled);
+            let permit = if is_closed { breaker.try_acquire_owned().ok() } else { None };
+            permit.map(|permit| Permit(Some(permit)))
+        }
     }
 
     impl Permit {
@@ -154,6 +162,10 @@ mod without {
 
         pub(crate) fn is_open(&self) -> bool {
             false
+        }
+
+        pub(crate) fn acquire_closed(&self) -> Option<Permit> {
+            Some(Permit)
         }
     }
 

@@ -6,8 +6,8 @@ use reqwest::{Method, Url};
 use underpin_retry::Retry;
 
 use crate::{
-    body::Body, builder::Builder, error::Error, error::Result, hosts::Hosts, pace::Pace,
-    request::Request, response::Response,
+    body::Body, builder::Builder, error::Error, error::Result, hedge::Hedge, hosts::Hosts,
+    pace::Pace, request::Request, response::Response,
 };
 
 /// An HTTP client. Clones are the same client: they share connections, retry budgets, breakers and pauses.
@@ -42,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) redirects: usize,
     pub(crate) does_pause: bool,
     pub(crate) retry: Retry,
+    pub(crate) hedge: Option<Hedge>,
 }
 
 impl Client {

@@ -37,6 +37,7 @@ impl Client {
         line("read_timeout", read);
         line("retry", settings.retry.to_string());
         line("budget", format!("for each host, {} retries in stock", self.shared().hosts.stock()));
+        line("hedge", settings.hedge.map_or_else(|| "none".to_owned(), |hedge| hedge.to_string()));
         line("pause_hosts", pause(settings.does_pause));
         line("breaker", self.shared().hosts.circuits().to_string());
         line("rate_limit", self.shared().pace.to_string());

@@ -160,7 +160,7 @@ impl Error {
         self.0.status
     }
 
-    /// How often the request was sent, or begun to be.
+    /// How often the request was sent, or begun to be, a hedge included.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }

@@ -1,4 +1,4 @@
-//! What is remembered of each host: its retry budget, its breaker, and until when it is left alone.
+//! What is remembered of each host: its retry budget, its breaker, how long its answers take, and until when it is left alone.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,10 @@ use tokio::time::Instant;
 use underpin_retry::Budget;
 use url::Position;
 
-use crate::circuit::{Circuit, Circuits};
+use crate::{
+    circuit::{Circuit, Circuits},
+    hedge::{Hedge, Patience},
+};
 
 /// How many hosts are remembered.
 pub(crate) const MOST: usize = 1000;
@@ -30,6 +33,7 @@ pub(crate) struct Hosts {
     by_name: RwLock<HashMap<Box<str>, Arc<Host>>>,
     budget: MakeBudget,
     circuits: Circuits,
+    hedge: Option<Hedge>,
     epoch: Instant,
     seen: AtomicU64,
 }
@@ -37,6 +41,7 @@ pub(crate) struct Hosts {
 pub(crate) struct Host {
     pub(crate) budget: Budget,
     pub(crate) circuit: Circuit,
+    pub(crate) patience: Patience,
     /// In nanoseconds since `epoch`.
     paused_until: AtomicU64,
     epoch: Instant,
@@ -45,11 +50,12 @@ pub(crate) struct Host {
 }
 
 impl Hosts {
-    pub(crate) fn new(budget: MakeBudget, circuits: Circuits) -> Hosts {
+    pub(crate) fn new(budget: MakeBudget, circuits: Circuits, hedge: Option<Hedge>) -> Hosts {
         Hosts {
             by_name: RwLock::default(),
             budget,
             circuits,
+            hedge,
             epoch: Instant::now(),
             seen: AtomicU64::new(0),
         }
@@ -65,6 +71,7 @@ impl Hosts {
         let host = Arc::new(Host {
             budget: (self.budget)(),
             circuit: self.circuits.of(name),
+            patience: Patience::new(self.hedge),
             paused_until: AtomicU64::new(0),
             epoch: self.epoch,
             age: self.seen.fetch_add(1, Ordering::Relaxed),
@@ -139,7 +146,7 @@ mod tests {
     use super::*;
 
     fn hosts() -> Hosts {
-        Hosts::new(Box::new(|| Budget::ratio(0.2)), Circuits::default())
+        Hosts::new(Box::new(|| Budget::ratio(0.2)), Circuits::default(), None)
     }
 
     fn url(number: usize) -> Url {

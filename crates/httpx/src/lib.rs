@@ -1,6 +1,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![doc = include_str!("../README.md")]
 
+mod attempt;
 mod body;
 mod buffer;
 mod builder;
@@ -9,10 +10,12 @@ mod client;
 mod describe;
 mod disposition;
 mod error;
+mod hedge;
 mod hosts;
 mod observe;
 mod operation;
 mod pace;
+mod race;
 mod random;
 mod reading;
 mod redact;
@@ -32,6 +35,7 @@ pub use crate::{
     client::Client,
     disposition::Disposition,
     error::{Error, Kind, Result},
+    hedge::Hedge,
     request::Request,
     response::Response,
     response_body::ResponseBody,

@@ -45,7 +45,10 @@ mod with {
         }
 
         /// For what is below.
-        pub(crate) fn around<F: Future>(&self, sending: F) -> impl Future<Output = F::Output> {
+        pub(crate) fn around<F: Future>(
+            &self,
+            sending: F,
+        ) -> impl Future<Output = F::Output> + use<F> {
             sending.instrument(self.0.clone())
         }
 
@@ -85,6 +88,11 @@ mod with {
                 %disposition,
                 "HTTP retry"
             );
+        }
+
+        pub(crate) fn hedge(&self, request: &Request, after: Duration) {
+            let (url, after_ms) = (Redacted(request.url()), millis(after));
+            tracing::debug!(target: "httpx", parent: &self.0, %url, after_ms, "HTTP hedge");
         }
 
         pub(crate) fn gave_up(&self, request: &Request, attempts: u32, why: Why) {
@@ -157,6 +165,8 @@ mod without {
         pub(crate) fn failed(&self, _: Kind) {}
 
         pub(crate) fn retry(&self, _: &Request, _: u32, _: &Retry, _: Duration, _: Disposition) {}
+
+        pub(crate) fn hedge(&self, _: &Request, _after: Duration) {}
 
         pub(crate) fn gave_up(&self, _: &Request, _attempts: u32, _: Why) {}
     }

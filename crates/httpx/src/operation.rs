@@ -1,18 +1,19 @@
 //! One request with all of its attempts.
 
 use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
-use http_body::Body as _;
-use reqwest::{StatusCode, header::HeaderMap};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use underpin_retry::{GaveUp, Retry, Verdict};
 
 use crate::{
     body::Body,
-    circuit::{Outcome, Permit},
+    circuit::Permit,
     client::Shared,
     disposition::{Cause, Disposition, Facts, Repeat},
     error::{Error, Kind, Limit, Result, What, is_exhausted},
@@ -20,12 +21,9 @@ use crate::{
     observe::{self, Span},
     pace::Place,
     random,
-    reading::Limits,
-    redirect::Following,
     request::IDEMPOTENCY_KEY,
     response::Response,
     resume::Resume,
-    retry_after::retry_after,
 };
 
 /// How it is to be done.
@@ -42,15 +40,17 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) shared: Arc<Shared>,
-    host: Arc<Host>,
+    pub(crate) host: Arc<Host>,
     /// Without its body.
-    request: reqwest::Request,
-    body: Body,
-    plan: Plan,
-    facts: Facts,
-    span: Span,
+    pub(crate) request: reqwest::Request,
+    pub(crate) body: Body,
+    pub(crate) plan: Plan,
+    pub(crate) facts: Facts,
+    pub(crate) span: Span,
     began: Instant,
-    deadline: Instant,
+    pub(crate) deadline: Instant,
+    /// Attempts that have begun.
+    sent: AtomicU32,
 }
 
 /// An attempt that did not succeed.
@@ -80,14 +80,15 @@ impl Operation {
         let began = Instant::now();
         let deadline = after(began, plan.deadline);
         let span = Span::operation(tag);
-        Operation { shared, host, request, body, plan, facts, span, began, deadline }
+        let sent = AtomicU32::new(0);
+        Operation { shared, host, request, body, plan, facts, span, began, deadline, sent }
     }
 
     /// Sends it until it succeeds, or there is no point in sending it again.
     pub(crate) async fn run(&self) -> Result<Response> {
         let tried = self
             .retry(self.plan.deadline)
-            .run(|attempt| self.attempt(attempt.number(), None))
+            .run(|_| self.attempt(None))
             .when(|failure| self.verdict(failure))
             .on_retry(self.tell_of_retries())
             .await;
@@ -108,13 +109,13 @@ impl Operation {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let tried = self
             .retry(left)
-            .run(|attempt| {
+            .run(|_| {
                 let broken = broken.take();
                 async move {
                     if let Some(broken) = broken {
                         return Err(Failure::Error(broken));
                     }
-                    self.attempt(attempt.number(), Some(resume)).await
+                    self.attempt(Some(resume)).await
                 }
             })
             .when(|failure| self.verdict(failure))
@@ -136,57 +137,9 @@ impl Operation {
         }
     }
 
-    async fn attempt(&self, number: u32, resume: Option<&Resume>) -> Result<Response, Failure> {
-        let span = self.span.attempt(&self.request, number);
-        let failed = |error: Error| {
-            span.failed(error.kind());
-            Failure::Error(error)
-        };
-        let (mut permit, now) = self.admit().await.map_err(failed)?;
-        let request = self.copy(resume).map_err(failed)?;
-        let limits = self.limits(after(now, self.plan.attempt_timeout));
-        let has_body = request.body().is_some_and(|body| !body.is_end_stream());
-        let sending = span.around(Following::new(self.shared.http.execute(request)));
-        let Ok((sent, was_redirected)) = timeout_at(limits.ends, sending).await else {
-            permit.record(Outcome::Failure);
-            let unknown = Disposition::Unknown;
-            return Err(failed(self.timed_out(limits.limit, limits.time, unknown)));
-        };
-        let facts = Facts { is_repeated: number > 1, was_redirected, has_body, ..self.facts };
-        let response = match sent {
-            Ok(response) => response,
-            Err(error) => {
-                let cause = match Cause::of(&error) {
-                    // Not the request, which was answered, but where that has led to.
-                    Cause::Invalid if was_redirected => Cause::Redirect,
-                    cause => cause,
-                };
-                permit.record(Outcome::of_cause(cause));
-                return Err(failed(self.failed(error, cause, facts)));
-            }
-        };
-        let mut response = self.answered(response, number, permit, limits, facts);
-        span.answered(&response);
-        if self.plan.may_retry && response.disposition().allows_retry(facts.is_repeatable()) {
-            response.read_ahead().await;
-            return Err(Failure::Answered(Box::new(response)));
-        }
-        if let Some(resume) = resume {
-            resume.check(&response).map_err(|error| failed(self.about(error)))?;
-            // A server that always breaks off before it would be asked for ever.
-            if response.status() == StatusCode::PARTIAL_CONTENT {
-                response.read_first().await.map_err(failed)?;
-            }
-        }
-        if self.plan.reads_whole && response.disposition() == Disposition::Success {
-            response.read_whole().await.map_err(failed)?;
-        }
-        Ok(response)
-    }
-
     /// Waits until the host may be asked, and takes permission for it. Nothing of the breaker is held while it waits. Says what time it is
     /// then.
-    async fn admit(&self) -> Result<(Permit, Instant)> {
+    pub(crate) async fn admit(&self) -> Result<(Permit, Instant)> {
         let mut now = self.wait_for_host().await?;
         let mut place = Place::default();
         let limit = &self.shared.pace;
@@ -265,55 +218,6 @@ impl Operation {
         match denied {}
     }
 
-    /// What an answer means: for the host, for its breaker, and for the request.
-    fn answered(
-        &self,
-        response: reqwest::Response,
-        number: u32,
-        mut permit: Permit,
-        limits: Limits,
-        facts: Facts,
-    ) -> Response {
-        let status = response.status();
-        let told = retry_after(response.headers(), SystemTime::now);
-        let disposition = Disposition::of_status(status, told, facts);
-        let asks_for_pause = matches!(status.as_u16(), 429 | 503);
-        if let Some(told) = told.filter(|_| asks_for_pause && self.shared.settings.does_pause) {
-            // Behind a redirect, it is another host that asks for it.
-            self.shared.hosts.of(response.url()).pause(Instant::now(), told);
-            observe::paused(response.url(), told);
-        }
-        let outcome = Outcome::of_status(status, disposition);
-        if outcome != Outcome::Success || status.is_client_error() {
-            permit.record(outcome);
-        }
-        Response::new(response, self, permit, limits, disposition, told, number)
-    }
-
-    /// The request for one attempt: an allocation for the URL, and two for the headers.
-    fn copy(&self, resume: Option<&Resume>) -> Result<reqwest::Request> {
-        let of = &self.request;
-        let mut copy = reqwest::Request::new(of.method().clone(), of.url().clone());
-        *copy.version_mut() = of.version();
-        copy_headers(of.headers(), copy.headers_mut());
-        if let Some(resume) = resume {
-            copy.headers_mut().extend(resume.headers());
-        }
-        let body = self.body.next();
-        let gone = || self.about(Error::request("the body can be sent once, and has been"));
-        *copy.body_mut() = Some(body.ok_or_else(gone)?);
-        Ok(copy)
-    }
-
-    fn limits(&self, ends: Instant) -> Limits {
-        let read = self.shared.settings.read_timeout;
-        if ends < self.deadline {
-            Limits { ends, limit: Limit::Attempt, time: self.plan.attempt_timeout, read }
-        } else {
-            Limits { ends: self.deadline, limit: Limit::Deadline, time: self.plan.deadline, read }
-        }
-    }
-
     fn verdict(&self, failure: &Failure) -> Verdict {
         let disposition = failure.disposition();
         let may_retry = self.plan.may_retry
@@ -330,10 +234,11 @@ impl Operation {
     }
 
     fn conclude(&self, tried: Result<Response, GaveUp<Failure>>) -> Result<Response> {
-        let GaveUp { last, attempts, why, .. } = match tried {
+        let GaveUp { last, why, .. } = match tried {
             Ok(response) => return Ok(response),
             Err(gave_up) => gave_up,
         };
+        let attempts = self.sent();
         if is_exhausted(Some(why)) {
             self.span.gave_up(&self.request, attempts, why);
         }
@@ -343,17 +248,11 @@ impl Operation {
                 response.give_up(why);
                 Ok(*response)
             }
-            Failure::Error(error) => {
-                // One that was not sent is not an attempt.
-                let is_late =
-                    error.kind() == Kind::Timeout && error.disposition() == Disposition::NotSent;
-                let attempts = if error.is_rejected() || is_late { attempts - 1 } else { attempts };
-                Err(error.after(attempts, self.began.elapsed(), why))
-            }
+            Failure::Error(error) => Err(error.after(attempts, self.began.elapsed(), why)),
         }
     }
 
-    fn failed(&self, error: reqwest::Error, cause: Cause, facts: Facts) -> Error {
+    pub(crate) fn failed(&self, error: reqwest::Error, cause: Cause, facts: Facts) -> Error {
         let what = What::Text(match cause {
             Cause::Invalid => "the request is invalid",
             Cause::Redirect => "a redirect was not followed",
@@ -368,18 +267,28 @@ impl Operation {
         self.about(Error::new(cause.kind(), disposition, what)).because_of(error)
     }
 
-    fn timed_out(&self, limit: Limit, time: Duration, disposition: Disposition) -> Error {
+    pub(crate) fn timed_out(
+        &self,
+        limit: Limit,
+        time: Duration,
+        disposition: Disposition,
+    ) -> Error {
         let what = What::TimedOut(limit, time);
         observe::timeout(self.request.url(), time);
         self.about(Error::new(Kind::Timeout, disposition, what))
     }
 
-    fn about(&self, error: Error) -> Error {
+    pub(crate) fn about(&self, error: Error) -> Error {
         error.about(self.request.method(), self.request.url())
     }
 
-    pub(crate) fn request(&self) -> &reqwest::Request {
-        &self.request
+    /// How often it was sent, or begun to be.
+    pub(crate) fn sent(&self) -> u32 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count(&self) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn began(&self) -> Instant {
@@ -388,6 +297,12 @@ impl Operation {
 }
 
 impl Failure {
+    /// An error of the attempt that has this span.
+    pub(crate) fn of(error: Error, span: &Span) -> Failure {
+        span.failed(error.kind());
+        Failure::Error(error)
+    }
+
     pub(crate) fn disposition(&self) -> Disposition {
         match self {
             Failure::Answered(response) => response.disposition(),
@@ -405,15 +320,4 @@ impl Failure {
 pub(crate) fn after(now: Instant, time: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     now.checked_add(time.min(CENTURY)).unwrap_or(now)
-}
-
-/// A clone has no room for the headers that reqwest adds, and would grow at once.
-fn copy_headers(from: &HeaderMap, to: &mut HeaderMap) {
-    if from.is_empty() {
-        return;
-    }
-    to.reserve(from.len() + 2);
-    for (name, value) in from {
-        to.append(name.clone(), value.clone());
-    }
 }

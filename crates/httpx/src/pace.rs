@@ -30,6 +30,12 @@ mod with {
             limiter.acquire(host, within).await.map(|granted| Place(Some(granted)))
         }
 
+        /// A place that is free at once, if there is one.
+        pub(crate) fn take_now(&self, host: &str) -> Option<Place> {
+            let Some(limiter) = &self.0 else { return Some(Place::default()) };
+            limiter.check(host).ok().map(|granted| Place(Some(granted)))
+        }
+
         /// It was not used.
         pub(crate) fn give_back(&self, place: Place) {
             if let (Some(limiter), Some(granted)) = (&self.0, place.0) {
@@ -82,6 +88,11 @@ mod without {
             _within: Duration,
         ) -> Result<Place, Infallible> {
             Ok(Place::None)
+        }
+
+        #[expect(clippy::unnecessary_wraps, reason = "as with the feature")]
+        pub(crate) fn take_now(&self, _host: &str) -> Option<Place> {
+            Some(Place::None)
         }
 
         pub(crate) fn give_back(&self, _: Place) {}

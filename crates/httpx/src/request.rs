@@ -184,7 +184,7 @@ impl Request {
         self
     }
 
-    /// Makes one attempt only.
+    /// Makes one attempt only, and no hedge beside it.
     pub fn no_retry(mut self) -> Request {
         self.may_retry = false;
         self

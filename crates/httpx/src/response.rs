@@ -67,7 +67,6 @@ impl Response {
         limits: Limits,
         disposition: Disposition,
         retry_after: Option<Duration>,
-        attempts: u32,
     ) -> Response {
         Response {
             inner: response,
@@ -75,11 +74,11 @@ impl Response {
             broken: None,
             reading: Reading::new(permit),
             limits,
-            method: operation.request().method().clone(),
+            method: operation.request.method().clone(),
             max_body: operation.shared.settings.max_body,
             disposition,
             retry_after,
-            attempts,
+            attempts: operation.sent(),
             began: operation.began(),
             elapsed: operation.began().elapsed(),
             why: None,
@@ -121,7 +120,7 @@ impl Response {
         self.inner.content_length()
     }
 
-    /// How often the request was sent.
+    /// How often the request was sent, a hedge included.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -176,7 +175,6 @@ impl Response {
     }
 
     async fn recover(&mut self, mut resume: Box<Resume>, broken: Error) -> Result<()> {
-        let attempts = self.attempts;
         // For whoever comes back after dropping this: a body that ends here has not ended.
         let broke = What::Text("the body broke off, and going on was given up");
         self.broken = Some(self.error(Kind::Body, Disposition::Unknown, broke));
@@ -184,7 +182,7 @@ impl Response {
         let next = Box::pin(resume.go_on(broken)).await;
         self.broken = None;
         let next = next?;
-        self.attempts = attempts + next.attempts - 1;
+        self.attempts = next.attempts;
         self.inner = next.inner;
         (self.ahead, self.reading, self.limits) = (next.ahead, next.reading, next.limits);
         if Resume::is_complete(self.status()) {

@@ -10,9 +10,10 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::{JoinHandle, JoinSet},
 };
-use underpin_httpx::{Client, Disposition, Kind, Retry, reqwest};
+use underpin_httpx::{Builder, Client, Disposition, Hedge, Kind, Retry, reqwest};
 
 use crate::{local, millis, secs};
 
@@ -33,6 +34,8 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 #[derive(Debug, Clone, Copy)]
 enum Act {
     Answer(u16),
+    /// Nothing, until the stream is reset.
+    Hang,
     /// The headers, and a body that does not end.
     Begin(u16),
     Reset(u32),
@@ -46,6 +49,8 @@ struct Server {
     address: SocketAddr,
     /// The connection and the stream of each request.
     seen: Arc<Mutex<Vec<(usize, u32)>>>,
+    /// Streams that the client has given up.
+    given_up: Arc<watch::Sender<Vec<u32>>>,
     task: JoinHandle<()>,
 }
 
@@ -61,24 +66,25 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let shared = seen.clone();
+        let given_up = Arc::new(watch::Sender::new(Vec::new()));
+        let shared = (seen.clone(), given_up.clone());
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             let acts = Arc::new(acts);
             for connection in 1.. {
                 let Ok((stream, _)) = listener.accept().await else { return };
-                let (acts, seen) = (acts.clone(), shared.clone());
+                let (acts, (seen, given_up)) = (acts.clone(), shared.clone());
                 connections.spawn(async move {
                     let next = |stream| {
                         let mut seen = seen.lock().expect("no panic");
                         seen.push((connection, stream));
                         acts.get(seen.len() - 1).copied().unwrap_or(Act::Answer(200))
                     };
-                    let _ = serve(stream, next).await;
+                    let _ = serve(stream, next, &given_up).await;
                 });
             }
         });
-        Server { address, seen, task }
+        Server { address, seen, given_up, task }
     }
 
     fn url(&self) -> String {
@@ -90,7 +96,11 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, next: impl Fn(u32) -> Act) -> io::Result<()> {
+async fn serve(
+    mut stream: TcpStream,
+    next: impl Fn(u32) -> Act,
+    given_up: &watch::Sender<Vec<u32>>,
+) -> io::Result<()> {
     stream.read_exact(&mut [0; 24]).await?;
     frame(&mut stream, SETTINGS, 0, 0, &[]).await?;
     loop {
@@ -103,9 +113,11 @@ async fn serve(mut stream: TcpStream, next: impl Fn(u32) -> Act) -> io::Result<(
         match kind {
             SETTINGS if flags & 1 == 0 => frame(&mut stream, SETTINGS, 1, 0, &[]).await?,
             PING if flags & 1 == 0 => frame(&mut stream, PING, 1, 0, &payload).await?,
+            RESET => given_up.send_modify(|streams| streams.push(id)),
             // The end of the request.
             HEADERS | DATA if flags & 1 == 1 => match next(id) {
                 Act::Answer(status) => headers(&mut stream, id, status, true).await?,
+                Act::Hang => {}
                 Act::Begin(status) => {
                     headers(&mut stream, id, status, false).await?;
                     frame(&mut stream, DATA, 0, id, b"some").await?;
@@ -150,12 +162,14 @@ async fn goaway(stream: &mut TcpStream, last: u32, code: u32) -> io::Result<()> 
     frame(stream, GOAWAY, 0, 0, &payload).await
 }
 
-fn client() -> Client {
+fn builder() -> Builder {
     Client::builder()
         .retry(Retry::fixed(millis(1)))
         .configure(|http| local(http).http2_prior_knowledge())
-        .build()
-        .expect("a client")
+}
+
+fn client() -> Client {
+    builder().build().expect("a client")
 }
 
 #[tokio::test]
@@ -229,4 +243,16 @@ async fn a_body_has_its_time_here_too() {
     let error = request.text().await.expect_err("it does not end");
     assert!(error.is_timeout());
     assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn the_loser_of_a_hedge_resets_its_stream_and_leaves_the_connection() {
+    let server = Server::script(vec![Act::Hang, Act::Answer(200)]).await;
+    let http = builder().hedge(Hedge::after(millis(60))).build().expect("a client");
+    let response = http.get(server.url()).send().await.expect("a response");
+    assert_eq!(response.attempts(), 2);
+    assert_eq!(server.seen(), [(1, 1), (1, 3)]);
+    let mut given_up = server.given_up.subscribe();
+    let reset = given_up.wait_for(|streams| streams[..] == [1]);
+    tokio::time::timeout(secs(10), reset).await.expect("in time").expect("a server");
 }

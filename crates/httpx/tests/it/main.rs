@@ -6,6 +6,7 @@ mod cost;
 mod deadlines;
 mod dispositions;
 mod errors;
+mod hedge;
 #[cfg(feature = "http2")]
 mod http2;
 mod idempotency;

@@ -108,6 +108,7 @@ async fn the_effective_stack_is_described() {
         "read_timeout     none",
         "retry            3 retries, 1s doubling to 10s, full jitter",
         "budget           for each host, 100 retries in stock",
+        "hedge            none",
         "pause_hosts      as Retry-After says, 3600s at most, 1000 hosts",
         "breaker          none",
         "rate_limit       none",

@@ -38,7 +38,7 @@ impl Seen {
 pub(crate) enum Step {
     Send(Vec<u8>),
     Wait(Duration),
-    /// Nothing more, and the connection stays.
+    /// Nothing more, until the client closes the connection.
     Hang,
     /// The connection is closed.
     Close,
@@ -49,6 +49,8 @@ pub(crate) enum Step {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     seen: Arc<watch::Sender<Vec<Seen>>>,
+    /// Connections that have ended.
+    ended: Arc<watch::Sender<Vec<usize>>>,
     task: JoinHandle<()>,
 }
 
@@ -64,19 +66,21 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(watch::Sender::new(Vec::new()));
-        let shared = seen.clone();
+        let ended = Arc::new(watch::Sender::new(Vec::new()));
+        let shared = (seen.clone(), ended.clone());
         let task = tokio::spawn(async move {
             let answer = Arc::new(answer);
             let connections = Mutex::new(tokio::task::JoinSet::new());
             for connection in 1.. {
                 let Ok((stream, _)) = listener.accept().await else { return };
-                let (answer, seen) = (answer.clone(), shared.clone());
+                let (answer, (seen, ended)) = (answer.clone(), shared.clone());
                 connections.lock().expect("no panic").spawn(async move {
                     let _ = serve(stream, connection, &*answer, &seen).await;
+                    ended.send_modify(|ended| ended.push(connection));
                 });
             }
         });
-        Server { address, seen, task }
+        Server { address, seen, ended, task }
     }
 
     /// Answers the first requests like this, and all others with 200.
@@ -100,13 +104,22 @@ impl Server {
 
     /// Waits until so many requests have come in.
     pub(crate) async fn wait_for(&self, count: usize) {
-        let mut seen = self.seen.subscribe();
-        let enough = seen.wait_for(|seen| seen.len() >= count);
-        tokio::time::timeout(Duration::from_secs(10), enough)
-            .await
-            .expect("in time")
-            .expect("a server");
+        wait(&self.seen, |seen| seen.len() >= count).await;
     }
+
+    /// Waits until this connection has ended.
+    pub(crate) async fn wait_for_end(&self, connection: usize) {
+        wait(&self.ended, |ended| ended.contains(&connection)).await;
+    }
+}
+
+async fn wait<T>(of: &watch::Sender<T>, is_so: impl FnMut(&T) -> bool) {
+    let mut changes = of.subscribe();
+    let waiting = changes.wait_for(is_so);
+    tokio::time::timeout(Duration::from_secs(10), waiting)
+        .await
+        .expect("in time")
+        .expect("a server");
 }
 
 async fn serve(
@@ -130,7 +143,10 @@ async fn serve(
             match step {
                 Step::Send(bytes) => stream.write_all(&bytes).await?,
                 Step::Wait(time) => tokio::time::sleep(time).await, // sleep-ok: a slow server
-                Step::Hang => std::future::pending().await,
+                Step::Hang => {
+                    while stream.read(&mut [0; 64]).await? > 0 {}
+                    return Ok(());
+                }
                 Step::Close => return stream.shutdown().await,
                 Step::Reset => {
                     stream.set_zero_linger()?;

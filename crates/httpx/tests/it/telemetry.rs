@@ -12,11 +12,11 @@ use tracing::{
     span,
     subscriber::Interest,
 };
-use underpin_httpx::Retry;
+use underpin_httpx::{Hedge, Retry};
 
 use crate::{
     builder, client, millis,
-    server::{Server, Step, answer, status},
+    server::{Server, Step, answer, ok, status},
 };
 
 thread_local! {
@@ -141,4 +141,26 @@ async fn a_pause_is_logged() {
     client(&server).get("a").send().await.expect("a response");
     let paused = "INFO: message=HTTP host paused host=127.0.0.1 pause_ms=60000".to_owned();
     assert!(heard().contains(&paused));
+}
+
+#[tokio::test]
+async fn a_hedge_is_logged_and_is_an_attempt_of_its_own() {
+    listen();
+    let server = Server::script(vec![vec![Step::Hang], ok("fine")]).await;
+    let http = builder(&server).hedge(Hedge::after(millis(60))).build().expect("a client");
+    http.get("a?key=secret").send().await.expect("a response");
+    let mut lines = heard();
+    let hedge = lines.remove(2);
+    let event = format!("DEBUG: message=HTTP hedge url={}a after_ms=", server.url());
+    let after = hedge.strip_prefix(&event).and_then(|after| after.parse::<u64>().ok());
+    assert!(after.is_some_and(|after| after >= 60), "{hedge}");
+    let starts = [
+        "span 1 httpx: otel.kind=internal",
+        "span 2 http: otel.name=GET",
+        "span 3 http: otel.name=GET",
+        "span of 3: http.response.status_code=200",
+        "span of 3: network.protocol.version=1.1",
+    ];
+    assert!(lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{lines:#?}");
+    assert!(lines.len() == 5 && lines[2].ends_with("resend_count=1"), "{lines:#?}");
 }

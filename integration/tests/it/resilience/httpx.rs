@@ -4,6 +4,7 @@ mod cancel;
 mod cuts;
 mod faults;
 mod h2;
+mod hedge;
 mod hosts;
 mod http2;
 mod resume;
