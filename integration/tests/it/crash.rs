@@ -4,6 +4,7 @@ mod disk;
 mod faults;
 mod kills;
 mod mounts;
+mod others;
 mod power;
 mod sizes;
 
