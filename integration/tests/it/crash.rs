@@ -7,6 +7,7 @@ mod mounts;
 mod others;
 mod power;
 mod sizes;
+mod users;
 
 use std::{
     collections::hash_map::RandomState,

@@ -3,9 +3,11 @@
 use std::{
     fs::File,
     io::{self, Seek as _, SeekFrom},
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
 };
+
+use rustix::{fs::OFlags, io::Errno};
 
 use super::{
     Followed, Start,
@@ -45,13 +47,15 @@ impl Tail {
         start: Start,
         max_line: usize,
     ) -> io::Result<Option<(Tail, bool)>> {
-        let mut source = match File::open(path) {
+        // A pipe that nobody writes to would be waited for.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let mut source = match File::options().read(true).custom_flags(flags).open(path) {
             Err(error) if is_missing(&error) => return Ok(None),
             opened => opened?,
         };
         let metadata = source.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
+        if !metadata.is_file() {
+            return Err(Errno::ISDIR.into());
         }
         let file = Fingerprint::of(&source)?;
         let (offset, is_other) = match start {

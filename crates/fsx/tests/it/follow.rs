@@ -5,6 +5,7 @@ use std::{
     io::Write as _,
     os::unix::fs::symlink,
     path::Path,
+    process::Command,
     time::Duration,
 };
 
@@ -185,8 +186,13 @@ fn line_that_is_too_long_is_passed_over_though_it_comes_in_pieces() {
 #[test]
 fn what_cannot_be_read_is_an_error() {
     let dir = temp_dir();
-    let error = Follow::at(dir.path()).start().expect_err("a folder");
-    assert_eq!(error.path(), dir.path());
+    let pipe = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("it starts").success());
+    for path in [dir.path(), &pipe] {
+        // A pipe that nobody writes to is not waited for.
+        let error = Follow::at(path).start().expect_err("no file");
+        assert_eq!((error.kind(), error.path()), (ErrorKind::NotAFile, path));
+    }
 }
 
 #[tokio::test]

@@ -96,6 +96,24 @@ fn folder_that_is_replaced_on_the_way_is_noticed() {
     tells(&mut watch, Change::Changed);
 }
 
+/// The new folder often has the inode of the old one, but not its watch.
+#[test]
+fn folder_that_is_removed_and_made_anew_at_once_is_watched() {
+    let dir = temp_dir();
+    let sub = dir.path().join("sub");
+    fs::create_dir(&sub).expect("a folder");
+    let mut watch = watch(sub.join("a"));
+    for n in 0..20 {
+        let _ = fs::remove_file(sub.join("a"));
+        fs::remove_dir(&sub).and_then(|()| fs::create_dir(&sub)).expect("it is made anew");
+        // Once the watch has looked at what it has been told of so far.
+        std::thread::sleep(QUIET / 2); // sleep-ok: it may look before or after; both must do
+        fs::write(sub.join("a"), n.to_string()).expect("it is written");
+        assert!(watch.next_within(SOON).is_some());
+        while watch.next_within(QUIET * 3).is_some() {}
+    }
+}
+
 /// What Kubernetes does with a `ConfigMap`: a new folder, a new link, renamed over the old one; then the old folder goes.
 fn config_map(dir: &Path, version: u32, content: &str) {
     let folder = format!("..{version}");
@@ -197,11 +215,17 @@ fn threads(name: &str) -> usize {
 /// Whether this process runs this test alone. If not, one is started that does, with few files.
 #[cfg(target_os = "linux")]
 fn is_alone(test: &str) -> bool {
+    const FEW_FILES: &str = "ulimit -n 64; exec \"$0\" --exact \"$1\"";
+    is_alone_in(std::process::Command::new("sh").args(["-c", FEW_FILES]), test)
+}
+
+/// The same, under a program that is told what to run.
+#[cfg(target_os = "linux")]
+fn is_alone_in(program: &mut std::process::Command, test: &str) -> bool {
     if std::env::var_os("FSX_ALONE").is_some() {
         return true;
     }
-    let output = std::process::Command::new("sh")
-        .args(["-c", "ulimit -n 64; exec \"$0\" --exact \"$1\""])
+    let output = program
         .arg(std::env::current_exe().expect("a test"))
         .arg(format!("watch::{test}"))
         .env("FSX_ALONE", "1")
@@ -247,6 +271,44 @@ fn where_the_kernel_has_no_watch_left_it_is_looked_for_changes() {
     tells(&mut watch, Change::Appeared);
     write(&path, "y").expect("it is written");
     tells(&mut watch, Change::Changed);
+}
+
+/// A limit of this user in a name space of its own: the machine's is nobody's to change in a test.
+#[cfg(target_os = "linux")]
+#[test]
+fn where_no_more_watches_are_allowed_it_is_looked_for_changes() {
+    const LIMIT: &str = "echo 0 > /proc/sys/user/max_inotify_watches && exec \"$0\" --exact \"$1\"";
+    let test = "where_no_more_watches_are_allowed_it_is_looked_for_changes";
+    if std::env::var_os("FSX_ALONE").is_none() {
+        let may = std::process::Command::new("unshare").args(["-Ur", "true"]).status();
+        if !may.is_ok_and(|status| status.success()) {
+            // Where there are no name spaces for users, there is no limit to set.
+            return;
+        }
+    }
+    if !is_alone_in(std::process::Command::new("unshare").args(["-Ur", "sh", "-c", LIMIT]), test) {
+        return;
+    }
+    let dir = temp_dir();
+    let path = dir.path().join("a");
+    let mut watch = watch(&path);
+    assert_eq!(threads("notify-rs inoti"), 0);
+    write(&path, "x").expect("it is written");
+    tells(&mut watch, Change::Appeared);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn relative_path_is_that_of_the_folder_it_was_given_in() {
+    if !is_alone("relative_path_is_that_of_the_folder_it_was_given_in") {
+        return;
+    }
+    let dir = temp_dir();
+    std::env::set_current_dir(dir.path()).expect("it is there");
+    let mut watch = watch("a");
+    std::env::set_current_dir("/").expect("it is there");
+    write(dir.path().join("a"), "x").expect("it is written");
+    tells(&mut watch, Change::Appeared);
 }
 
 #[tokio::test]
