@@ -293,7 +293,7 @@ impl Thread<'_> {
                     Fate::Same => {}
                     Fate::Truncated => {
                         tail = self.open(Start::Beginning)?.unzip().0;
-                        if tail.as_ref().is_some_and(|tail| !self.tell(Followed::Truncated, tail)) {
+                        if tail.as_mut().is_some_and(|tail| !self.tell(Followed::Truncated, tail)) {
                             return Ok(());
                         }
                         continue;
@@ -328,7 +328,7 @@ impl Thread<'_> {
     }
 
     /// False: nobody listens.
-    fn tell(&self, followed: Followed, tail: &Tail) -> bool {
+    fn tell(&self, followed: Followed, tail: &mut Tail) -> bool {
         self.seen.send(Ok((followed, tail.token())))
     }
 }

@@ -119,6 +119,22 @@ fn file_that_is_cut_off_or_written_anew_is_told_from_its_beginning() {
     sees(&mut follow, &["<Truncated>", "something else"]);
 }
 
+/// Right after a line has been told, the file is read on, and can have been written anew since it was looked at.
+#[test]
+fn what_is_written_anew_at_any_moment_is_not_told_from_its_middle() {
+    let dir = temp_dir();
+    let path = dir.path().join("a");
+    append(&path, "0\n");
+    let mut follow = follow(&path, Start::Beginning);
+    sees(&mut follow, &["0"]);
+    for n in 1..=200 {
+        // Longer each time: its length does not tell.
+        let line = format!("{n} {} end", "x".repeat(n));
+        fs::write(&path, format!("{line}\n")).expect("it is written anew");
+        sees(&mut follow, &["<Truncated>", &line]);
+    }
+}
+
 #[test]
 fn rotation_of_a_log_is_followed_without_a_gap() {
     let dir = temp_dir();

@@ -212,6 +212,16 @@ fn threads(name: &str) -> usize {
     tasks.map(is_it).filter(|is| *is).count()
 }
 
+/// Waits until no thread has this name.
+#[cfg(target_os = "linux")]
+fn wait_for_none(name: &str) {
+    let begin = Instant::now();
+    while threads(name) > 0 {
+        assert!(begin.elapsed() < SOON, "a thread stays");
+        std::thread::yield_now();
+    }
+}
+
 /// Whether this process runs this test alone. If not, one is started that does, with few files.
 #[cfg(target_os = "linux")]
 fn is_alone(test: &str) -> bool {
@@ -247,11 +257,8 @@ fn dropped_watch_leaves_no_thread_and_tells_nothing() {
     assert_eq!(threads("fsx-watch"), 5);
     write(&path, "x").expect("it is written");
     drop(watches);
-    let begin = Instant::now();
-    while threads("fsx-watch") + threads("notify-rs inoti") > 0 {
-        assert!(begin.elapsed() < SOON, "a thread stays");
-        std::thread::yield_now();
-    }
+    wait_for_none("fsx-watch");
+    wait_for_none("notify-rs inoti");
 }
 
 #[cfg(target_os = "linux")]
@@ -292,7 +299,7 @@ fn where_no_more_watches_are_allowed_it_is_looked_for_changes() {
     let dir = temp_dir();
     let path = dir.path().join("a");
     let mut watch = watch(&path);
-    assert_eq!(threads("notify-rs inoti"), 0);
+    wait_for_none("notify-rs inoti");
     write(&path, "x").expect("it is written");
     tells(&mut watch, Change::Appeared);
 }
