@@ -175,3 +175,25 @@ fn is_remote(dir: &Path) -> bool {
 fn is_remote(_: &Path) -> bool {
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, ffi::OsString, sync::Mutex};
+
+    use notify::event::{AccessKind, AccessMode, CreateKind, Event, EventKind, Flag};
+
+    use super::concerns;
+
+    #[test]
+    fn events_that_were_lost_concern_everybody_and_readers_nobody() {
+        let names = Mutex::new(BTreeSet::from([OsString::from("a")]));
+        let concerns = |event: Event| concerns(&event, &names);
+        let created = Event::new(EventKind::Create(CreateKind::File));
+        assert!(concerns(created.clone().add_path("/dir/a".into())));
+        assert!(!concerns(created.add_path("/dir/b".into())));
+        let closed = |mode| Event::new(EventKind::Access(AccessKind::Close(mode)));
+        assert!(concerns(closed(AccessMode::Write).add_path("/dir/a".into())));
+        assert!(!concerns(closed(AccessMode::Read).add_path("/dir/a".into())));
+        assert!(concerns(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
+    }
+}

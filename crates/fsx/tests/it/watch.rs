@@ -212,6 +212,37 @@ fn threads(name: &str) -> usize {
     tasks.map(is_it).filter(|is| *is).count()
 }
 
+/// How often the threads of watches have given up the processor, in all.
+#[cfg(target_os = "linux")]
+fn wake_ups() -> u64 {
+    let count = |entry: std::io::Result<fs::DirEntry>| -> Option<u64> {
+        let status = fs::read_to_string(entry.ok()?.path().join("status")).ok()?;
+        let is_one = ["fsx-watch", "notify-rs inoti"].iter().any(|name| status.contains(name));
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        is_one.then(|| count.and_then(|count| count.trim().parse().ok()))?
+    };
+    fs::read_dir("/proc/self/task").expect("the threads").filter_map(count).sum()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn watch_of_what_does_not_change_never_wakes_up() {
+    if !is_alone("watch_of_what_does_not_change_never_wakes_up") {
+        return;
+    }
+    let dir = temp_dir();
+    let path = dir.path().join("a");
+    let mut watch = watch(&path);
+    write(&path, "x").expect("it is written");
+    tells(&mut watch, Change::Appeared);
+    // What it was told of its own reading has come, too.
+    is_silent(&mut watch);
+    let before = wake_ups();
+    assert!(before > 0);
+    is_silent(&mut watch);
+    assert_eq!(wake_ups(), before);
+}
+
 /// Waits until no thread has this name.
 #[cfg(target_os = "linux")]
 fn wait_for_none(name: &str) {

@@ -207,6 +207,19 @@ fn rotation_is_done_or_undone_whatever_fails() {
     }));
 }
 
+/// Not every file system can rename without replacing.
+#[test]
+fn creation_is_one_where_a_rename_cannot_be_kept_from_replacing() {
+    let strace = or_skip!(testkit::program("strace"));
+    let dir = tempfile::tempdir().expect("a temp folder");
+    let path = dir.path().join("file");
+    let (code, log) = trace(&strace, "create", &path, Some("renameat2:error=EINVAL"));
+    assert_eq!(code, DONE, "{log}");
+    assert!(log.contains("linkat("), "{log}");
+    look_at_number(&path, DONE);
+    assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 1);
+}
+
 /// CIFS and some others flush files and no folders. That is no error, but it is said.
 #[test]
 fn folder_that_cannot_be_flushed_is_said() {
