@@ -33,8 +33,8 @@ const PYTHON: &[&str] = &[
     "python-dotenv==1.2.4",
 ];
 
-/// Node packages. undici 6 is the newest one for the Node.js 18 of Debian 12.
-const NODE: &[&str] = &["ajv@8.20.0", "dotenv@18.0.10", "undici@6.29.1"];
+/// Node packages. undici 6 and write-file-atomic 6 are the newest ones for the Node.js 18 of Debian 12.
+const NODE: &[&str] = &["ajv@8.20.0", "dotenv@18.0.10", "undici@6.29.1", "write-file-atomic@6.0.0"];
 
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let missing = system(sh)?;

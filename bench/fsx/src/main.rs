@@ -1,12 +1,13 @@
 //! Replacing, appending and reading beside atomic-write-file, tempfile, a flush for each record, and serde_json's ways to read lines.
 //!
 //! It works in the folder it was built in, which should be on a disk: where flushing costs nothing, there is nothing to compare.
+//! `cargo xtask bench fsx` runs all of it; run as a program, it takes the name of a part: `read`.
 
 mod append;
 mod read;
 mod replace;
 
-use std::{env, io, path::PathBuf};
+use std::{env, io, path::PathBuf, process::ExitCode};
 
 use measure::Counting;
 use serde::{Deserialize, Serialize};
@@ -40,11 +41,32 @@ impl Event {
     }
 }
 
-fn main() -> io::Result<()> {
+fn main() -> io::Result<ExitCode> {
     let exe = env::current_exe()?;
     let parent = exe.parent().map_or_else(|| PathBuf::from("."), PathBuf::from);
     let dir = tempfile::tempdir_in(parent)?;
-    replace::run(dir.path())?;
-    append::run(dir.path())?;
-    read::run(dir.path())
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let is_kept = match *args.as_slice() {
+        [] => {
+            replace::run(dir.path())?;
+            append::run(dir.path())?;
+            read::run(dir.path())?;
+            read::instructions()
+        }
+        ["read"] => {
+            read::run(dir.path())?;
+            read::instructions()
+        }
+        // What the program starts itself.
+        ["call", way] => {
+            read::call(dir.path(), way)?;
+            true
+        }
+        _ => {
+            eprintln!("no such part; the part is read");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

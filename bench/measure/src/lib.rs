@@ -3,6 +3,7 @@
 //! Contenders take turns, batch by batch, so that a machine that slows down slows all of them; a figure is the median of the batches.
 //! Clocks on shared machines are noisy, so read the ratios, and the allocations, which are exact.
 
+mod instructions;
 mod shared;
 
 use std::{
@@ -12,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use crate::shared::{Shared, Work, run_shared};
+pub use crate::{
+    instructions::{Limits, instructions},
+    shared::{Shared, Work, run_shared},
+};
 
 /// Counts allocations of the current thread; a benchmark makes it its global allocator.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
-//! Instructions a call, counted by valgrind: a figure that does not depend on the machine's mood, and therefore a gate.
+//! Instructions a call.
 //!
 //! `instructions.txt` says how many each of our calls may take at most. One that takes more fails the run.
 
-use std::{collections::BTreeMap, env, fs, process::Command};
+use std::fs;
 
-use measure::Shared;
+use measure::{Limits, Shared, instructions};
 
 use crate::{breakers, limiters, requests, retries};
 
@@ -38,8 +38,7 @@ const TABLES: [Table; 7] = [
 /// Prints the tables, or why there are none. Whether ours are within their limits.
 pub fn tables() -> bool {
     let text = fs::read_to_string(LIMITS).expect("instructions.txt can be read");
-    let mut limits = limits(&text);
-    let mut problems = Vec::new();
+    let mut limits = Limits::new(&text);
     for table in TABLES {
         println!("\n{}, instructions by callgrind\n", table.title);
         println!("{:<34} {:>12} {:>12}", "", "instructions", "at most");
@@ -48,56 +47,23 @@ pub fn tables() -> bool {
                 Ok(count) => count,
                 Err(why) => {
                     println!("there is no count: {why}");
-                    return problems.is_empty();
+                    limits.stop_here();
+                    return limits.are_kept();
                 }
             };
             let name = format!("{}: {}", table.title, contender.name);
-            let most = limits.remove(&*name);
+            let most = limits.of(&name, contender.name.starts_with("underpin-"), count);
             let shown = most.map(|most| most.to_string()).unwrap_or_default();
             println!("{:<34} {count:>12} {shown:>12}", contender.name);
-            match most {
-                Some(most) if count > most => problems.push(format!(
-                    "{name} takes {count} instructions, and may take {most}: make it leaner, or argue the line in instructions.txt"
-                )),
-                None if contender.name.starts_with("underpin-") => {
-                    problems.push(format!("{name} has no limit: add a line to instructions.txt"));
-                }
-                _ => {}
-            }
         }
     }
-    let left = limits
-        .into_keys()
-        .map(|name| format!("{name} is in instructions.txt, and nobody's name: take it out"));
-    problems.extend(left);
-    problems.iter().for_each(|problem| eprintln!("\n{problem}"));
-    problems.is_empty()
-}
-
-/// A line is a number, and who may take so many.
-fn limits(text: &str) -> BTreeMap<&str, u64> {
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let limits = lines.map(|line| {
-        let (most, who) = line.split_once(' ').expect("a line is a number, and who");
-        (who.trim(), most.parse().expect("a line begins with a number"))
-    });
-    limits.collect()
+    limits.are_kept()
 }
 
 /// Of one call.
 fn counted(table: &Table, contender: usize) -> Result<u64, String> {
-    let program = env::current_exe().map_err(|error| error.to_string())?;
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg("--toggle-collect=*instructions*repeat*")
-        .arg(program)
-        .args(["call", table.title, &contender.to_string()])
-        .output()
-        .map_err(|error| format!("valgrind cannot be run: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    let count = text.lines().find_map(|line| line.split_once("Collected : "));
-    let count: Option<u64> = count.and_then(|(_, count)| count.trim().parse().ok());
-    let count = count.filter(|count| *count > 0).ok_or_else(|| format!("valgrind said {text}"))?;
+    let count =
+        instructions(&["call", table.title, &contender.to_string()], "*instructions*repeat*")?;
     Ok((count + table.counted / 2) / table.counted)
 }
 

@@ -183,8 +183,12 @@ impl AtomicFile {
     ///
     /// As [`write`](AtomicFile::write).
     pub fn open(&self) -> Result<Writer> {
+        self.open_at(Place::find(WHAT, &self.path, self.symlink)?)
+    }
+
+    /// As [`open`](AtomicFile::open), where the folder is open already.
+    pub(crate) fn open_at(&self, place: Place) -> Result<Writer> {
         let fail = |error: Errno| self.fail(error);
-        let place = Place::find(WHAT, &self.path, self.symlink)?;
         let is_there = place.stat().map_err(fail)?.is_some();
         if is_there && self.create_new {
             return Err(Error::new(ErrorKind::AlreadyExists, WHAT, &self.path));

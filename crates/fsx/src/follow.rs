@@ -25,7 +25,7 @@ use crate::{
     read::stats::BadLine,
     ticket::{Ticket, Wait, block_on},
     watch::{
-        Settle,
+        Settle, absolute,
         alarm::{Alarm, Interest, Woken},
         wake::Wake,
     },
@@ -51,7 +51,7 @@ pub enum Followed {
     Line(String),
     /// A line that is too long or not UTF-8. Its number counts from where the file was begun.
     Bad(BadLine),
-    /// From here on it is another file, from its beginning. Everything that was written to the old one has been told.
+    /// From here on it is another file, from its beginning. Every line of the old one has been told; an end without a line feed is none.
     Rotated,
     /// From here on it is the same file from its beginning: it has been cut off.
     Truncated,
@@ -148,8 +148,10 @@ impl<F> FollowBuilder<F> {
         let started = Ticket::new();
         let interest = Interest(Arc::clone(&alarm));
         let (options, ticket) = (self.options.clone(), Arc::clone(&started));
+        let path = absolute(&options.path);
         let run = move || {
-            let result = Thread { alarm, options: &options, seen: &sender }.run(&ticket);
+            let thread = Thread { alarm, path: &path, options: &options, seen: &sender };
+            let result = thread.run(&ticket);
             if let Err(error) = result {
                 let error = Error::io(WHAT, &options.path, error);
                 ticket.complete(Err(error.clone()));
@@ -259,17 +261,17 @@ impl Iterator for BlockingFollow {
 
 struct Thread<'a> {
     alarm: Arc<Alarm>,
+    path: &'a Path,
     options: &'a Options,
     seen: &'a Sender<Seen>,
 }
 
 impl Thread<'_> {
     fn run(self, started: &Ticket) -> io::Result<()> {
-        let Options { path, start, .. } = self.options;
-        let mut wake = Wake::new(path, Arc::clone(&self.alarm));
+        let mut wake = Wake::new(self.path, Arc::clone(&self.alarm));
         wake.aim();
         let mut drain = Settle::new(QUIET, LONGEST);
-        let (mut tail, mut is_rotated) = self.open(*start)?.unzip();
+        let (mut tail, mut is_rotated) = self.open(self.options.start)?.unzip();
         started.complete(Ok(()));
         loop {
             if let Some(open) = &mut tail {
@@ -277,7 +279,7 @@ impl Thread<'_> {
                     return Ok(());
                 }
                 // Looked at before it is read: what is written before it goes is read after that.
-                let fate = open.fate(path)?;
+                let fate = open.fate(self.path)?;
                 let mut has_grown = false;
                 if fate != Fate::Truncated {
                     while let Some(followed) = open.next()? {
@@ -291,7 +293,7 @@ impl Thread<'_> {
                     Fate::Same => {}
                     Fate::Truncated => {
                         tail = self.open(Start::Beginning)?.unzip().0;
-                        if tail.as_ref().is_some_and(|tail| !self.tell(Followed::Truncated, tail)) {
+                        if tail.as_mut().is_some_and(|tail| !self.tell(Followed::Truncated, tail)) {
                             return Ok(());
                         }
                         continue;
@@ -322,11 +324,11 @@ impl Thread<'_> {
     }
 
     fn open(&self, start: Start) -> io::Result<Option<(Tail, bool)>> {
-        Tail::open(&self.options.path, start, self.options.max_line)
+        Tail::open(self.path, start, self.options.max_line)
     }
 
     /// False: nobody listens.
-    fn tell(&self, followed: Followed, tail: &Tail) -> bool {
+    fn tell(&self, followed: Followed, tail: &mut Tail) -> bool {
         self.seen.send(Ok((followed, tail.token())))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     path::Path,
 };
 
@@ -83,11 +83,14 @@ where
     }
     if old.as_ref() != Some(&new) {
         let file = AtomicFile::at(&place.path);
-        match gate {
+        let file = match gate {
             Some(gate) => file.with_gate(gate),
             None => file,
-        }
-        .write(new)?;
+        };
+        // In the folder that was opened first: it is there that the lock is held, wherever the path leads by now.
+        let mut writer = file.open_at(place)?;
+        writer.write_all(&new).map_err(|error| Error::io(what, path, error))?;
+        writer.commit()?;
     }
     Ok(output)
 }

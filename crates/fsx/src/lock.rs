@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::fs::{Mode, OFlags};
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+};
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -29,8 +32,12 @@ fn lock_within(what: &'static str, place: &Place, timeout: Duration) -> Result<F
     let path = place.beside(&name);
     let fail = |error: io::Error| Error::io(what, &path, error);
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW;
-    let file =
-        place.open(&name, flags, Mode::from_raw_mode(0o666)).map_err(|error| fail(error.into()))?;
+    let file = match place.open(&name, flags, Mode::from_raw_mode(0o666)) {
+        // Another user has made it, and his umask kept others from writing to it. NFS would want that; others lock what can be read.
+        Err(Errno::ACCESS) => place.open(&name, OFlags::RDONLY | OFlags::NOFOLLOW, Mode::empty()),
+        opened => opened,
+    }
+    .map_err(|error| fail(error.into()))?;
     let deadline = Instant::now() + timeout;
     let mut pause = Duration::from_micros(100);
     loop {

@@ -89,20 +89,17 @@ fn carry_attributes(old: &Old, new: &File, lost: &mut Vec<Lost>) {
             lost.push(what);
         }
     };
-    let names = match &old.file {
-        Some(file) => names(file),
-        None => Err(Errno::ACCESS),
-    };
-    let names = match names {
+    // A folder can give its new files an ACL, by which others could do what the old file did not let them do.
+    match fs::fremovexattr(new, ACL) {
+        Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => {}
+        Err(_) => note(Lost::Acl),
+    }
+    let Some(file) = &old.file else { return note(Lost::Attributes) };
+    let names = match names(file) {
         Ok(names) => names,
         Err(Errno::NOTSUP) => return,
         Err(_) => return note(Lost::Attributes),
     };
-    // A folder can give its new files an ACL that the old file did not have.
-    if !names.split(|&byte| byte == 0).any(|name| name == ACL) {
-        let _ = fs::fremovexattr(new, ACL);
-    }
-    let Some(file) = &old.file else { return };
     for name in names.split(|&byte| byte == 0).filter(|name| is_carried(name)) {
         let copied = value(file, name)
             .and_then(|value| fs::fsetxattr(new, name, &value, XattrFlags::empty()));

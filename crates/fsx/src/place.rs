@@ -94,9 +94,14 @@ impl Place {
         Ok(File::from(retry_on_intr(|| fs::openat(&self.dir, name, flags, mode))?))
     }
 
-    /// The same folder, another name.
+    /// The path of another name in the same folder.
     pub(crate) fn beside(&self, name: &OsStr) -> PathBuf {
         parent(&self.path).join(name)
+    }
+
+    /// Another name in the same folder.
+    pub(crate) fn sibling(&self, name: &OsStr) -> io::Result<Place> {
+        Ok(Place { dir: self.dir.try_clone()?, name: name.to_owned(), path: self.beside(name) })
     }
 
     /// Flushes the folder, so that the names in it survive a loss of power. False: the file system has no such thing.

@@ -149,26 +149,28 @@ impl<T: DeserializeOwned> Reader<T> {
             };
             let fail = |error| Error::io(WHAT, &self.options.path, error);
             let Some(raw) = lines.next().map_err(fail)? else { return Ok(None) };
-            let bad = match line::text(&raw, &mut self.stats) {
+            let skips = self.options.skips;
+            let text = match line::text(&raw, &mut self.stats) {
                 None => continue,
-                Some(Err(bad)) => bad_line(&self.options.path, bad),
-                Some(Ok(text)) => match serde_json::from_str(text) {
-                    Ok(record) => {
-                        self.stats.ok += 1;
-                        return Ok(Some(record));
-                    }
-                    Err(error) => {
-                        if self.options.salvages {
-                            self.salvaged = salvage::salvage(text).into();
-                            self.stats.salvaged += self.salvaged.len() as u64;
-                        }
-                        let bad = self.stats.note(raw.number, raw.offset, Reason::Malformed);
-                        bad_line(&self.options.path, bad).with_source(error)
-                    }
-                },
+                Some(Ok(text)) => text,
+                Some(Err(_)) if skips => continue,
+                Some(Err(bad)) => return Err(bad_line(&self.options.path, bad)),
             };
-            if !self.options.skips {
-                return Err(bad);
+            match serde_json::from_str(text) {
+                Ok(record) => {
+                    self.stats.ok += 1;
+                    return Ok(Some(record));
+                }
+                Err(error) => {
+                    if self.options.salvages {
+                        self.salvaged = salvage::salvage(text).into();
+                        self.stats.salvaged += self.salvaged.len() as u64;
+                    }
+                    let bad = self.stats.note(raw.number, raw.offset, Reason::Malformed);
+                    if !skips {
+                        return Err(bad_line(&self.options.path, bad).with_source(error));
+                    }
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use std::{
     future::poll_fn,
     io,
     marker::PhantomData,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -119,7 +119,7 @@ impl<W> WatchBuilder<W> {
         let (sender, changes) = handoff(1);
         let started = Ticket::new();
         let interest = Interest(Arc::clone(&alarm));
-        let (path, ticket) = (self.path.clone(), Arc::clone(&started));
+        let (path, ticket) = (absolute(&self.path), Arc::clone(&started));
         let settle = Settle::new(self.debounce, self.max_wait);
         let run = move || run(&path, alarm, settle, &sender, &ticket);
         let fail = |error: io::Error| Error::io("watch", &self.path, error);
@@ -200,6 +200,11 @@ impl Iterator for BlockingWatch {
     fn next(&mut self) -> Option<Change> {
         self.0.changes.next_within(None)
     }
+}
+
+/// Where a path leads now, whatever the current folder is later. One that is gone leads nowhere.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn run(

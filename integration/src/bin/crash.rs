@@ -11,11 +11,12 @@ use std::{
     process::ExitCode,
     sync::atomic::{AtomicU64, Ordering},
     thread,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use underpin_fsx::{
-    Error, ErrorKind, State,
+    Error, ErrorKind, Flush, State,
     blocking::{AtomicFile, Jsonl, read_jsonl, update_json, write},
 };
 
@@ -65,9 +66,13 @@ fn endless(case: &str, path: &Path, first: u64) -> Outcome {
         match case {
             "atomic" => drop(write(path, content(n))?),
             "update" => update_json(path, MAX, |count: &mut u64| *count = n)?,
+            // How others do it, as their documentation says.
             "plain-write" => fs::write(path, content(n))?,
             "rename" => rename(path, n, false)?,
             "flush-and-rename" => rename(path, n, true)?,
+            "tempfile" => persist(path, n, false)?,
+            "flush-and-tempfile" => persist(path, n, true)?,
+            "atomic-write-file" => atomic_write_file(path, n)?,
             _ => panic!("no case {case}"),
         }
         promise(n)?;
@@ -102,6 +107,25 @@ fn rename(path: &Path, n: u64, flushes: bool) -> io::Result<()> {
     fs::rename(temp, path)
 }
 
+/// tempfile leaves the flush to its caller.
+fn persist(path: &Path, n: u64, flushes: bool) -> io::Result<()> {
+    let dir = path.parent().expect("it is in a folder");
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(&content(n))?;
+    if flushes {
+        file.as_file().sync_all()?;
+    }
+    file.persist(path)?;
+    Ok(())
+}
+
+/// atomic-write-file flushes both, the file and the folder.
+fn atomic_write_file(path: &Path, n: u64) -> io::Result<()> {
+    let mut file = atomic_write_file::AtomicWriteFile::open(path)?;
+    file.write_all(&content(n))?;
+    file.commit()
+}
+
 /// One write, so that a line is whole or not there.
 fn promise(n: u64) -> io::Result<()> {
     io::stdout().lock().write_all(format!("{n}\n").as_bytes())
@@ -121,14 +145,17 @@ fn record(n: u64) -> Record {
 }
 
 /// 0: done; 10: failed, and nothing has changed; 11: done, but perhaps not for good; 12: a writer goes on after that;
-/// 13: a file was shorter than it is.
+/// 13: a file was shorter than it is; 14: done, and said not to be durable.
 fn once(operation: &str, path: &Path) -> ExitCode {
     let log = (operation == "append").then(|| Jsonl::<Record>::at(path).open().expect("it opens"));
     // Whoever interferes comes now, and is there when the line comes.
     let _ = writeln!(io::stdout(), "ready");
     let _ = io::stdin().read(&mut [0; 1]);
     let result: Result<(), Error> = match (operation, log) {
-        ("write", _) => write(path, content(2)).map(drop),
+        ("write", _) => match write(path, content(2)) {
+            Ok(written) if !written.durable => return ExitCode::from(14),
+            written => written.map(drop),
+        },
         ("create", _) => AtomicFile::at(path).create_new().write(content(2)).map(drop),
         ("update", _) => update_json(path, MAX, |count: &mut u64| *count = 2),
         ("append", Some(log)) => {
@@ -148,6 +175,10 @@ fn once(operation: &str, path: &Path) -> ExitCode {
             Ok(count) if count != RECORDS => return ExitCode::from(13),
             read => read.map(drop),
         },
+        ("rotate", _) => match rotate(path) {
+            None => return ExitCode::from(12),
+            Some(rotated) => rotated,
+        },
         ("open-append", _) => {
             Jsonl::<Record>::at(path).open().and_then(|log| log.append(&record(2)))
         }
@@ -158,6 +189,21 @@ fn once(operation: &str, path: &Path) -> ExitCode {
         Err(State::Unchanged) => 10,
         Err(State::NotDurable) => 11,
     })
+}
+
+/// The first record is not flushed when it is acknowledged, but before its file is left for the next one. None: a writer goes on after that has failed.
+fn rotate(path: &Path) -> Option<Result<(), Error>> {
+    let flush = Flush::Every(Duration::from_secs(3600));
+    let opened = Jsonl::<Record>::at(path).flush(flush).rotate(200, 1).open();
+    let log = match opened {
+        Ok(log) => log,
+        Err(error) => return Some(Err(error)),
+    };
+    let rotated = log.append(&record(1)).and_then(|()| log.append(&record(2)));
+    let has_lost =
+        |error: &Error| error.kind() == ErrorKind::Poisoned || error.state() == State::NotDurable;
+    let goes_on = rotated.as_ref().is_err_and(has_lost) && log.append(&record(3)).is_ok();
+    (!goes_on).then_some(rotated)
 }
 
 fn read(path: &Path) {

@@ -4,8 +4,10 @@ mod disk;
 mod faults;
 mod kills;
 mod mounts;
+mod others;
 mod power;
 mod sizes;
+mod users;
 
 use std::{
     collections::hash_map::RandomState,

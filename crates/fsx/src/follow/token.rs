@@ -33,38 +33,48 @@ const MAX_HEAD: usize = 256;
 impl Fingerprint {
     pub(super) fn of(file: &File) -> io::Result<Fingerprint> {
         let metadata = file.metadata()?;
-        let (head, hash) = head(file, MAX_HEAD)?;
-        Ok(Fingerprint { device: metadata.dev(), inode: metadata.ino(), head, hash })
+        let mut bytes = [0; MAX_HEAD];
+        let head = read(file, &mut bytes)?;
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        Ok(Fingerprint { device, inode, head: head.len() as u64, hash: hash(head) })
     }
 
     /// Whether the file is this one, which may have grown since.
     pub(super) fn fits(&self, file: &File) -> io::Result<bool> {
         let metadata = file.metadata()?;
-        let length = usize::try_from(self.head).unwrap_or(MAX_HEAD).min(MAX_HEAD);
-        Ok((metadata.dev(), metadata.ino()) == (self.device, self.inode)
-            && head(file, length)? == (self.head, self.hash))
+        let is_it = (metadata.dev(), metadata.ino()) == (self.device, self.inode);
+        Ok(is_it && self.grown(file)?.is_some())
     }
 
-    /// Whether it knows as much of the beginning as it can.
-    pub(super) fn is_whole(&self) -> bool {
-        self.head == MAX_HEAD as u64
+    /// The file now, as far as it has only grown. None: its beginning is another one.
+    pub(super) fn grown(&self, file: &File) -> io::Result<Option<Fingerprint>> {
+        let mut bytes = [0; MAX_HEAD];
+        // In one look, so that the beginning that is known and the rest are of the same content.
+        let head = read(file, &mut bytes)?;
+        let known = usize::try_from(self.head).unwrap_or(MAX_HEAD);
+        let is_it = head.get(..known).is_some_and(|known| hash(known) == self.hash);
+        Ok(is_it.then(|| Fingerprint { head: head.len() as u64, hash: hash(head), ..*self }))
     }
 }
 
-/// The length and the FNV-1a hash of the first bytes: a hash that stays what it is, for it is kept.
-fn head(file: &File, most: usize) -> io::Result<(u64, u64)> {
-    let mut bytes = [0; MAX_HEAD];
+/// The first bytes of a file, as many as there is room for.
+fn read<'a>(file: &File, bytes: &'a mut [u8]) -> io::Result<&'a [u8]> {
     let mut length = 0;
-    while length < most {
-        match file.read_at(&mut bytes[length..most], length as u64) {
+    while length < bytes.len() {
+        match file.read_at(&mut bytes[length..], length as u64) {
             Ok(0) => break,
             Ok(read) => length += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
+    Ok(&bytes[..length])
+}
+
+/// FNV-1a: a hash that stays what it is, for it is kept.
+fn hash(bytes: &[u8]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    Ok((length as u64, bytes[..length].iter().fold(0xcbf2_9ce4_8422_2325, step)))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 impl fmt::Display for Token {

@@ -44,9 +44,7 @@ pub(super) fn encode<T: Serialize>(record: &T, options: &Options) -> Result<Vec<
         }
     }
     // A raw value may be spread over lines; between its tokens, a space is as good.
-    while let Some(at) = memchr::memchr(b'\n', &bytes) {
-        bytes[at] = b' ';
-    }
+    bytes.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
     bytes.push(b'\n');
     if bytes.len() > options.max_record {
         return Err(fail(ErrorKind::TooLarge));

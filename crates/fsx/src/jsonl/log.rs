@@ -1,7 +1,7 @@
 //! The file: appended to under a lock, mended, rotated, flushed.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::FileExt as _,
@@ -37,8 +37,12 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn open(options: &Options) -> Result<Log> {
         let place = Place::find(WHAT, &options.path, Symlink::Follow)?;
-        let file =
-            open(&place, options.flush).map_err(|error| Error::io(WHAT, &options.path, error))?;
+        let fail = |error| Error::io(WHAT, &options.path, error);
+        let file = open(&place).map_err(fail)?;
+        // Also if it was there: whoever created it may have been killed before he did this.
+        if options.flush != Flush::Never {
+            place.flush_dir().map_err(fail)?;
+        }
         let options = options.clone();
         let mut log = Log { options, place, file, end: None, is_dirty: false, repaired: None };
         log.locked(Log::mend)?;
@@ -111,11 +115,15 @@ impl Log {
 
     /// Turns to the file that has the name now. The lock on the old one goes with it.
     fn reopen(&mut self) -> Result<()> {
-        if self.options.flush != Flush::Never {
+        let flushes = self.options.flush != Flush::Never;
+        if flushes {
             self.flush()?;
         }
-        self.file = open(&self.place, self.options.flush).map_err(|error| self.fail(error))?;
+        self.file = open(&self.place).map_err(|error| self.fail(error))?;
         self.end = None;
+        if flushes {
+            self.place.flush_dir().map_err(|error| self.fail(error).not_durable())?;
+        }
         Ok(())
     }
 
@@ -198,18 +206,22 @@ impl Log {
         let mut name = OsString::from(&self.place.name);
         name.push(format!(".torn-{offset}"));
         loop {
-            let file = AtomicFile::at(self.place.beside(&name)).create_new();
-            let copied = file.write_with(|to| {
-                let mut from = &self.file;
-                from.seek(SeekFrom::Start(offset))?;
-                io::copy(&mut from.take(end - offset), to)
-            });
-            match copied {
+            match self.copy(offset, end, &name) {
                 // The same place has been torn before.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => name.push(".again"),
-                result => return result.map(drop),
+                result => return result,
             }
         }
+    }
+
+    fn copy(&self, offset: u64, end: u64, name: &OsStr) -> Result<()> {
+        let fail = |error: io::Error| self.fail(error);
+        let place = self.place.sibling(name).map_err(fail)?;
+        let mut copy = AtomicFile::at(&place.path).create_new().open_at(place)?;
+        let mut from = &self.file;
+        from.seek(SeekFrom::Start(offset)).map_err(fail)?;
+        io::copy(&mut from.take(end - offset), &mut copy).map_err(fail)?;
+        copy.commit().map(drop)
     }
 
     fn note(&mut self, repaired: Repaired) {
@@ -230,17 +242,13 @@ impl Log {
     }
 }
 
-fn open(place: &Place, flush: Flush) -> io::Result<File> {
+fn open(place: &Place) -> io::Result<File> {
     let flags =
         OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = place.open(&place.name, flags, Mode::from_raw_mode(0o666))?;
     // A pipe or a device would take the records and keep none.
     if !file.metadata()?.is_file() {
         return Err(Errno::ISDIR.into());
-    }
-    // Also if it was there: whoever created it may have been killed before he did this.
-    if flush != Flush::Never {
-        place.flush_dir()?;
     }
     Ok(file)
 }

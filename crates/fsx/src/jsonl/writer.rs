@@ -12,7 +12,7 @@ use super::{
     queue::{Batch, Queue},
 };
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Result, State},
     ticket::Ticket,
 };
 
@@ -53,13 +53,9 @@ impl Writer<'_> {
             let flushed = match self.flush {
                 Flush::Always => self.write_and_flush(batches),
                 Flush::Every(every) => {
-                    self.write(batches, every);
-                    self.flush_if_due()
+                    self.write(batches, every).and_then(|()| self.flush_if_due())
                 }
-                Flush::Never => {
-                    self.write(batches, Duration::MAX);
-                    Ok(())
-                }
+                Flush::Never => self.write(batches, Duration::MAX),
             };
             if let Err(error) = flushed {
                 return self.poison(error);
@@ -75,14 +71,10 @@ impl Writer<'_> {
     /// Acknowledges what has been flushed.
     fn write_and_flush(&mut self, batches: impl IntoIterator<Item = Batch>) -> Result<()> {
         let mut written = Vec::new();
-        for batch in batches {
-            match self.append(&batch) {
-                Ok(()) => written.push(batch),
-                Err(error) => self.queue.settle(batch, Err(error)),
-            }
-        }
+        let appended = self.append_all(batches, |_, batch| written.push(batch));
         self.last = written.iter().map(|batch| batch.records).sum();
-        let flushed = if written.is_empty() { Ok(()) } else { self.log.flush() };
+        let flushed =
+            appended.and_then(|()| if written.is_empty() { Ok(()) } else { self.log.flush() });
         for batch in written {
             self.queue.settle(batch, flushed.clone());
         }
@@ -90,14 +82,44 @@ impl Writer<'_> {
     }
 
     /// Acknowledges what has been written.
-    fn write(&mut self, batches: impl IntoIterator<Item = Batch>, flush_within: Duration) {
-        for batch in batches {
-            let result = self.append(&batch);
-            if result.is_ok() && self.flush_by.is_none() {
-                self.flush_by = Instant::now().checked_add(flush_within);
+    fn write(
+        &mut self,
+        batches: impl IntoIterator<Item = Batch>,
+        flush_within: Duration,
+    ) -> Result<()> {
+        self.append_all(batches, |writer, batch| {
+            if writer.flush_by.is_none() {
+                writer.flush_by = Instant::now().checked_add(flush_within);
             }
-            self.queue.settle(batch, result);
+            writer.queue.settle(batch, Ok(()));
+        })
+    }
+
+    /// Answers those whose records are not in the file, and leaves the others to `appended`.
+    ///
+    /// An error is a file that could not be flushed before it was left for the next one. Nothing is written after that.
+    fn append_all(
+        &mut self,
+        batches: impl IntoIterator<Item = Batch>,
+        mut appended: impl FnMut(&mut Self, Batch),
+    ) -> Result<()> {
+        let mut flushed = Ok(());
+        for batch in batches {
+            let result = match &flushed {
+                Ok(()) => self.append(&batch),
+                Err(_) => Err(self.queue.error(ErrorKind::Poisoned)),
+            };
+            match result {
+                Ok(()) => appended(self, batch),
+                Err(error) if error.state() == State::NotDurable => {
+                    // Those before it may be lost; this one is in no file.
+                    self.queue.settle(batch, Err(self.queue.error(ErrorKind::Poisoned)));
+                    flushed = Err(error);
+                }
+                Err(error) => self.queue.settle(batch, Err(error)),
+            }
         }
+        flushed
     }
 
     fn append(&mut self, batch: &Batch) -> Result<()> {

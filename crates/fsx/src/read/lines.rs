@@ -73,15 +73,9 @@ impl<R: Read> Lines<R> {
         Ok(self.search()?.map(|length| self.hand_out(length, true)))
     }
 
-    /// How much has been read of the source, in lines or not.
     #[cfg(feature = "watch")]
-    pub(crate) fn position(&self) -> u64 {
-        self.offset + self.skipped + (self.end - self.begin) as u64
-    }
-
-    #[cfg(feature = "watch")]
-    pub(crate) fn source(&self) -> &R {
-        &self.source
+    pub(crate) fn source(&mut self) -> &mut R {
+        &mut self.source
     }
 
     /// Reads up to a line feed, and returns how much of the buffer that is. None: the source ends before.

@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use notify::{
@@ -37,7 +37,7 @@ pub(crate) struct Wake {
     /// None: there is nothing but looking again and again.
     watcher: Option<RecommendedWatcher>,
     /// The folders that are watched, and which ones they were.
-    dirs: BTreeMap<PathBuf, (u64, u64)>,
+    dirs: BTreeMap<PathBuf, Identity>,
     names: Arc<Mutex<BTreeSet<OsString>>>,
 }
 
@@ -145,8 +145,12 @@ fn concerns(event: &Event, names: &Mutex<BTreeSet<OsString>>) -> bool {
     event.paths.is_empty() || event.paths.iter().any(is_one)
 }
 
-fn identity(dir: &Path) -> Option<(u64, u64)> {
-    fs::metadata(dir).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+/// Device and inode, and when the folder was made: the inode of one that is removed is often that of the next.
+type Identity = (u64, u64, Option<SystemTime>);
+
+fn identity(dir: &Path) -> Option<Identity> {
+    let metadata = fs::metadata(dir).ok()?;
+    Some((metadata.dev(), metadata.ino(), metadata.created().ok()))
 }
 
 /// Whether others can change files without our kernel noticing.
@@ -170,4 +174,26 @@ fn is_remote(dir: &Path) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn is_remote(_: &Path) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, ffi::OsString, sync::Mutex};
+
+    use notify::event::{AccessKind, AccessMode, CreateKind, Event, EventKind, Flag};
+
+    use super::concerns;
+
+    #[test]
+    fn events_that_were_lost_concern_everybody_and_readers_nobody() {
+        let names = Mutex::new(BTreeSet::from([OsString::from("a")]));
+        let concerns = |event: Event| concerns(&event, &names);
+        let created = Event::new(EventKind::Create(CreateKind::File));
+        assert!(concerns(created.clone().add_path("/dir/a".into())));
+        assert!(!concerns(created.add_path("/dir/b".into())));
+        let closed = |mode| Event::new(EventKind::Access(AccessKind::Close(mode)));
+        assert!(concerns(closed(AccessMode::Write).add_path("/dir/a".into())));
+        assert!(!concerns(closed(AccessMode::Read).add_path("/dir/a".into())));
+        assert!(concerns(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
+    }
 }

@@ -386,3 +386,17 @@ fn writers_survive_a_sweep_without_regard_for_age() {
         result.expect("every write succeeds");
     });
 }
+
+#[test]
+fn longest_names_and_no_content_are_no_matter() {
+    let dir = temp_dir();
+    for name in ["x".repeat(255), "\u{e4}".repeat(127)] {
+        let path = dir.path().join(&name);
+        for content in ["", "new", ""] {
+            write(&path, content).expect("it is written");
+            assert_eq!(read(&path), content);
+        }
+        assert_eq!(names(dir.path()), [name]);
+        fs::remove_file(path).expect("it is there");
+    }
+}

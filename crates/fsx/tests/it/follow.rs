@@ -5,6 +5,7 @@ use std::{
     io::Write as _,
     os::unix::fs::symlink,
     path::Path,
+    process::Command,
     time::Duration,
 };
 
@@ -118,6 +119,22 @@ fn file_that_is_cut_off_or_written_anew_is_told_from_its_beginning() {
     sees(&mut follow, &["<Truncated>", "something else"]);
 }
 
+/// Right after a line has been told, the file is read on, and can have been written anew since it was looked at.
+#[test]
+fn what_is_written_anew_at_any_moment_is_not_told_from_its_middle() {
+    let dir = temp_dir();
+    let path = dir.path().join("a");
+    append(&path, "0\n");
+    let mut follow = follow(&path, Start::Beginning);
+    sees(&mut follow, &["0"]);
+    for n in 1..=200 {
+        // Longer each time: its length does not tell.
+        let line = format!("{n} {} end", "x".repeat(n));
+        fs::write(&path, format!("{line}\n")).expect("it is written anew");
+        sees(&mut follow, &["<Truncated>", &line]);
+    }
+}
+
 #[test]
 fn rotation_of_a_log_is_followed_without_a_gap() {
     let dir = temp_dir();
@@ -185,8 +202,13 @@ fn line_that_is_too_long_is_passed_over_though_it_comes_in_pieces() {
 #[test]
 fn what_cannot_be_read_is_an_error() {
     let dir = temp_dir();
-    let error = Follow::at(dir.path()).start().expect_err("a folder");
-    assert_eq!(error.path(), dir.path());
+    let pipe = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("it starts").success());
+    for path in [dir.path(), &pipe] {
+        // A pipe that nobody writes to is not waited for.
+        let error = Follow::at(path).start().expect_err("no file");
+        assert_eq!((error.kind(), error.path()), (ErrorKind::NotAFile, path));
+    }
 }
 
 #[tokio::test]

@@ -92,3 +92,19 @@ fn update_of_the_same_bytes_writes_nothing_and_of_bad_json_destroys_nothing() {
     let error = update_json(&path, 20, |list: &mut Vec<u32>| list.extend(0..20)).expect_err("20");
     assert_eq!((error.kind(), read(&path).as_str()), (ErrorKind::TooLarge, "[]"));
 }
+
+#[test]
+fn update_stays_in_the_folder_that_its_lock_is_in() {
+    let dir = temp_dir();
+    let (now, before) = (dir.path().join("now"), dir.path().join("before"));
+    fs::create_dir(&now).expect("a folder");
+    write_json(now.join("a.json"), &1).expect("it is written");
+    update_json(now.join("a.json"), 100, |n: &mut u32| {
+        fs::rename(&now, &before).expect("it is renamed");
+        fs::create_dir(&now).expect("a folder");
+        *n = 2;
+    })
+    .expect("it is updated");
+    assert_eq!(read(before.join("a.json")), "2\n");
+    assert!(names(&now).is_empty());
+}

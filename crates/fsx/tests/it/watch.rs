@@ -96,6 +96,24 @@ fn folder_that_is_replaced_on_the_way_is_noticed() {
     tells(&mut watch, Change::Changed);
 }
 
+/// The new folder often has the inode of the old one, but not its watch.
+#[test]
+fn folder_that_is_removed_and_made_anew_at_once_is_watched() {
+    let dir = temp_dir();
+    let sub = dir.path().join("sub");
+    fs::create_dir(&sub).expect("a folder");
+    let mut watch = watch(sub.join("a"));
+    for n in 0..20 {
+        let _ = fs::remove_file(sub.join("a"));
+        fs::remove_dir(&sub).and_then(|()| fs::create_dir(&sub)).expect("it is made anew");
+        // Once the watch has looked at what it has been told of so far.
+        std::thread::sleep(QUIET / 2); // sleep-ok: it may look before or after; both must do
+        fs::write(sub.join("a"), n.to_string()).expect("it is written");
+        assert!(watch.next_within(SOON).is_some());
+        while watch.next_within(QUIET * 3).is_some() {}
+    }
+}
+
 /// What Kubernetes does with a `ConfigMap`: a new folder, a new link, renamed over the old one; then the old folder goes.
 fn config_map(dir: &Path, version: u32, content: &str) {
     let folder = format!("..{version}");
@@ -194,14 +212,61 @@ fn threads(name: &str) -> usize {
     tasks.map(is_it).filter(|is| *is).count()
 }
 
+/// How often the threads of watches have given up the processor, in all.
+#[cfg(target_os = "linux")]
+fn wake_ups() -> u64 {
+    let count = |entry: std::io::Result<fs::DirEntry>| -> Option<u64> {
+        let status = fs::read_to_string(entry.ok()?.path().join("status")).ok()?;
+        let is_one = ["fsx-watch", "notify-rs inoti"].iter().any(|name| status.contains(name));
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        is_one.then(|| count.and_then(|count| count.trim().parse().ok()))?
+    };
+    fs::read_dir("/proc/self/task").expect("the threads").filter_map(count).sum()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn watch_of_what_does_not_change_never_wakes_up() {
+    if !is_alone("watch_of_what_does_not_change_never_wakes_up") {
+        return;
+    }
+    let dir = temp_dir();
+    let path = dir.path().join("a");
+    let mut watch = watch(&path);
+    write(&path, "x").expect("it is written");
+    tells(&mut watch, Change::Appeared);
+    // What it was told of its own reading has come, too.
+    is_silent(&mut watch);
+    let before = wake_ups();
+    assert!(before > 0);
+    is_silent(&mut watch);
+    assert_eq!(wake_ups(), before);
+}
+
+/// Waits until no thread has this name.
+#[cfg(target_os = "linux")]
+fn wait_for_none(name: &str) {
+    let begin = Instant::now();
+    while threads(name) > 0 {
+        assert!(begin.elapsed() < SOON, "a thread stays");
+        std::thread::yield_now();
+    }
+}
+
 /// Whether this process runs this test alone. If not, one is started that does, with few files.
 #[cfg(target_os = "linux")]
 fn is_alone(test: &str) -> bool {
+    const FEW_FILES: &str = "ulimit -n 64; exec \"$0\" --exact \"$1\"";
+    is_alone_in(std::process::Command::new("sh").args(["-c", FEW_FILES]), test)
+}
+
+/// The same, under a program that is told what to run.
+#[cfg(target_os = "linux")]
+fn is_alone_in(program: &mut std::process::Command, test: &str) -> bool {
     if std::env::var_os("FSX_ALONE").is_some() {
         return true;
     }
-    let output = std::process::Command::new("sh")
-        .args(["-c", "ulimit -n 64; exec \"$0\" --exact \"$1\""])
+    let output = program
         .arg(std::env::current_exe().expect("a test"))
         .arg(format!("watch::{test}"))
         .env("FSX_ALONE", "1")
@@ -223,11 +288,8 @@ fn dropped_watch_leaves_no_thread_and_tells_nothing() {
     assert_eq!(threads("fsx-watch"), 5);
     write(&path, "x").expect("it is written");
     drop(watches);
-    let begin = Instant::now();
-    while threads("fsx-watch") + threads("notify-rs inoti") > 0 {
-        assert!(begin.elapsed() < SOON, "a thread stays");
-        std::thread::yield_now();
-    }
+    wait_for_none("fsx-watch");
+    wait_for_none("notify-rs inoti");
 }
 
 #[cfg(target_os = "linux")]
@@ -247,6 +309,44 @@ fn where_the_kernel_has_no_watch_left_it_is_looked_for_changes() {
     tells(&mut watch, Change::Appeared);
     write(&path, "y").expect("it is written");
     tells(&mut watch, Change::Changed);
+}
+
+/// A limit of this user in a name space of its own: the machine's is nobody's to change in a test.
+#[cfg(target_os = "linux")]
+#[test]
+fn where_no_more_watches_are_allowed_it_is_looked_for_changes() {
+    const LIMIT: &str = "echo 0 > /proc/sys/user/max_inotify_watches && exec \"$0\" --exact \"$1\"";
+    let test = "where_no_more_watches_are_allowed_it_is_looked_for_changes";
+    if std::env::var_os("FSX_ALONE").is_none() {
+        let may = std::process::Command::new("unshare").args(["-Ur", "true"]).status();
+        if !may.is_ok_and(|status| status.success()) {
+            // Where there are no name spaces for users, there is no limit to set.
+            return;
+        }
+    }
+    if !is_alone_in(std::process::Command::new("unshare").args(["-Ur", "sh", "-c", LIMIT]), test) {
+        return;
+    }
+    let dir = temp_dir();
+    let path = dir.path().join("a");
+    let mut watch = watch(&path);
+    wait_for_none("notify-rs inoti");
+    write(&path, "x").expect("it is written");
+    tells(&mut watch, Change::Appeared);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn relative_path_is_that_of_the_folder_it_was_given_in() {
+    if !is_alone("relative_path_is_that_of_the_folder_it_was_given_in") {
+        return;
+    }
+    let dir = temp_dir();
+    std::env::set_current_dir(dir.path()).expect("it is there");
+    let mut watch = watch("a");
+    std::env::set_current_dir("/").expect("it is there");
+    write(dir.path().join("a"), "x").expect("it is written");
+    tells(&mut watch, Change::Appeared);
 }
 
 #[tokio::test]

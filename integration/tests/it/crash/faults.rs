@@ -21,6 +21,7 @@ const CALLS: &str = "openat,readlinkat,newfstatat,fstat,statx,flistxattr,fgetxat
 const DONE: i32 = 0;
 const UNCHANGED: i32 = 10;
 const NOT_DURABLE: i32 = 11;
+const SAID_NOT_TO_BE_DURABLE: i32 = 14;
 
 /// Runs an operation with strace looking on from its beginning, and returns its exit code and what strace wrote.
 fn trace(strace: &Tool, operation: &str, path: &Path, fault: Option<&str>) -> (i32, String) {
@@ -178,6 +179,64 @@ fn append_is_done_or_undone_whatever_fails() {
 #[test]
 fn opening_a_log_is_done_or_undone_whatever_fails() {
     or_skip!(fail_each("open-append", log, look_at_log));
+}
+
+/// A file that is left for the next one is flushed first, if that was asked for, and a flush that fails is not tried again.
+#[test]
+fn rotation_is_done_or_undone_whatever_fails() {
+    let rotated = |path: &Path| path.with_extension("1");
+    let none = |path: &Path| {
+        let _ = fs::remove_file(path);
+        let _ = fs::remove_file(rotated(path));
+    };
+    let records = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let whole = text.split_inclusive('\n').map(|line| {
+            let record: serde_json::Value = serde_json::from_str(line).expect("it is whole");
+            assert!(line.ends_with('\n'), "it is ended");
+            record["n"].as_u64().expect("a number")
+        });
+        whole.collect::<Vec<u64>>()
+    };
+    or_skip!(fail_each("rotate", none, |path, code| {
+        let there = [records(&rotated(path)), records(path)].concat();
+        match code {
+            DONE => assert_eq!(there, [1, 2]),
+            _ => assert!(!there.contains(&2), "{there:?}"),
+        }
+    }));
+}
+
+/// Not every file system can rename without replacing.
+#[test]
+fn creation_is_one_where_a_rename_cannot_be_kept_from_replacing() {
+    let strace = or_skip!(testkit::program("strace"));
+    let dir = tempfile::tempdir().expect("a temp folder");
+    let path = dir.path().join("file");
+    let (code, log) = trace(&strace, "create", &path, Some("renameat2:error=EINVAL"));
+    assert_eq!(code, DONE, "{log}");
+    assert!(log.contains("linkat("), "{log}");
+    look_at_number(&path, DONE);
+    assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 1);
+}
+
+/// CIFS and some others flush files and no folders. That is no error, but it is said.
+#[test]
+fn folder_that_cannot_be_flushed_is_said() {
+    let strace = or_skip!(testkit::program("strace"));
+    let dir = tempfile::tempdir().expect("a temp folder");
+    let path = dir.path().join("file");
+    for error in ["EINVAL", "EOPNOTSUPP"] {
+        old(&path);
+        let fault = format!("fsync:error={error}:when=2");
+        let (code, log) = trace(&strace, "write", &path, Some(&fault));
+        assert_eq!(code, SAID_NOT_TO_BE_DURABLE, "{log}");
+        look_at_number(&path, DONE);
+    }
+    log(&path);
+    let (code, log) = trace(&strace, "open-append", &path, Some("fsync:error=EINVAL:when=1"));
+    assert_eq!(code, DONE, "{log}");
+    look_at_log(&path, DONE);
 }
 
 /// A file that cannot be read to its end is no shorter file.

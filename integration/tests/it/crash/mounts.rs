@@ -1,6 +1,7 @@
 //! File systems that are full, read-only, or end at a file.
 
 use std::{
+    ffi::CString,
     fs,
     path::{Path, PathBuf},
 };
@@ -100,4 +101,36 @@ fn read_only_disk_is_named_as_one() {
     assert_eq!((error.kind(), error.state()), (ErrorKind::ReadOnlyFileSystem, State::Unchanged));
     let error = Jsonl::<u32>::at(&path).open().expect_err("it is read-only");
     assert_eq!(error.kind(), ErrorKind::ReadOnlyFileSystem);
+}
+
+/// What a container has: a file of its image is copied when it is first opened to be written, and is another one from then on.
+#[test]
+fn file_of_a_lower_layer_is_replaced_and_appended_to() {
+    let dir = or_skip!(dir());
+    let _below = small(dir.path());
+    let path = |name: &str| dir.path().join(name);
+    for name in ["lower", "upper", "work", "top"] {
+        fs::create_dir(path(name)).expect("a folder");
+    }
+    fs::write(path("lower/file"), "old").expect("it is written");
+    fs::write(path("lower/value"), "1\n").expect("it is written");
+    fs::write(path("lower/log"), "\"old\"\n\"torn").expect("it is written");
+    let layers =
+        ["lower", "upper", "work"].map(|name| format!("{name}dir={}", path(name).display()));
+    let layers = CString::new(layers.join(",")).expect("no NUL");
+    if mount("overlay", path("top"), "overlay", MountFlags::empty(), layers.as_c_str()).is_err() {
+        or_skip!(Err(Skip::new("no overlay file system (run it where there is one)")));
+    }
+    let _top = Mount(path("top"));
+    assert!(write(path("top/file"), "new").expect("it is written").durable);
+    update_json(path("top/value"), 100, |n: &mut u32| *n += 1).expect("it is updated");
+    let log: Jsonl<String> = Jsonl::at(path("top/log")).open().expect("it opens");
+    log.append(&"new".to_owned()).expect("it is appended");
+    let content = |name| fs::read_to_string(path(name)).expect("it is there");
+    assert_eq!(
+        [content("top/file"), content("top/value"), content("top/log")],
+        ["new", "2\n", "\"old\"\n\"torn\n\"new\"\n"]
+    );
+    assert_eq!(content("lower/file"), "old");
+    assert_eq!(names(&path("top")), ["file", "log", "value", "value.lock"]);
 }
