@@ -16,9 +16,7 @@ use crate::{
     routes::{self, Service, Version},
     settings::{Environment, Settings},
     store::Store,
-    tell,
-    until::Until,
-    upkeep,
+    tell, upkeep,
 };
 
 /// How long nobody may look for changes before the process counts as stuck.
@@ -33,10 +31,8 @@ pub(crate) fn plan(settings: &Settings) -> Plan {
 pub(crate) async fn serve(
     settings: Settings,
     inherited: Inherited,
-    until: Until,
     shutdown: Shutdown,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    until.watch(&shutdown)?;
     let started = shutdown.startup(start(&settings, inherited, &shutdown)).await;
     let Ok(started) = started else { return Ok(()) };
     let (listener, store) = started?;

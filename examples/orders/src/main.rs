@@ -15,7 +15,6 @@ mod rate;
 mod routes;
 mod settings;
 mod store;
-mod until;
 mod upkeep;
 
 use std::{
@@ -27,12 +26,12 @@ use underpin_config::Config as _;
 use underpin_fault::PanicHook;
 use underpin_shutdown::App;
 
-use crate::{listener::Inherited, payment::stub, settings::Settings, until::Until};
+use crate::{listener::Inherited, payment::stub, settings::Settings};
 
 const USAGE: &str = "\
-usage: orders [api] [--until-eof]                     serve HTTP; with --until-eof, until stdin ends
-       orders payment-stub [--port N] [--until-eof]   be a payment provider that can misbehave
-       orders demo [ROUNDS]                           replace two processes under load, so many times each";
+usage: orders [api]                     serve HTTP
+       orders payment-stub [--port N]   be a payment provider that can misbehave
+       orders demo [ROUNDS]             replace two processes under load, so many times each";
 
 fn main() -> ExitCode {
     // First of all: from here on no signal is lost.
@@ -41,9 +40,12 @@ fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1).map(|argument| argument.display().to_string());
     let arguments: Vec<String> = arguments.collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] | ["api"] => api(app, inherited, Until::Signal),
-        ["--until-eof"] | ["api", "--until-eof"] => api(app, inherited, Until::SignalOrEof),
-        ["payment-stub", ref options @ ..] => payment_stub(app, options),
+        [] | ["api"] => api(app, inherited),
+        ["payment-stub"] => payment_stub(app, 0),
+        ["payment-stub", "--port", port] => match port.parse() {
+            Ok(port) => payment_stub(app, port),
+            Err(_) => fail(2, &format!("{port:?} is no port\n{USAGE}")),
+        },
         ["demo"] => demo::main(app, demo::ROUNDS),
         ["demo", rounds] => match rounds.parse() {
             Ok(rounds @ 1..=1000) => demo::main(app, rounds),
@@ -55,40 +57,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn api(app: App, inherited: Inherited, until: Until) -> ExitCode {
+fn api(app: App, inherited: Inherited) -> ExitCode {
     let settings = Settings::load_or_exit();
     if let Err(error) = PanicHook::new().install() {
         return fail(1, &format!("orders cannot report panics: {error}"));
     }
     let plan = api::plan(&settings);
-    app.plan(plan).run(|shutdown| api::serve(settings, inherited, until, shutdown)).report()
+    app.plan(plan).run(|shutdown| api::serve(settings, inherited, shutdown)).report()
 }
 
-fn payment_stub(app: App, mut options: &[&str]) -> ExitCode {
-    let (mut port, mut until) = (0, Until::Signal);
-    loop {
-        options = match options {
-            [] => break,
-            ["--until-eof", rest @ ..] => {
-                until = Until::SignalOrEof;
-                rest
-            }
-            ["--port", number, rest @ ..] => match number.parse() {
-                Ok(number) => {
-                    port = number;
-                    rest
-                }
-                Err(_) => return fail(2, &format!("{number:?} is no port\n{USAGE}")),
-            },
-            [other, ..] => {
-                return fail(
-                    2,
-                    &format!("payment-stub does not know what {other:?} means\n{USAGE}"),
-                );
-            }
-        }
-    }
-    app.run(|shutdown| stub::main(port, until, shutdown)).report()
+fn payment_stub(app: App, port: u16) -> ExitCode {
+    app.run(|shutdown| stub::main(port, shutdown)).report()
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {

@@ -42,6 +42,17 @@ fn bare_spawn_of_tokio_is_refused_with_its_reason() {
     assert!(refused.contains("`underpin_tasks::Nursery`"), "{refused}");
 }
 
+#[test]
+fn calls_that_wait_forever_for_a_child_are_refused_with_what_to_use_instead() {
+    let calls = ["std::process", "tokio::process"].iter().flat_map(|path| {
+        ["output", "status", "spawn"].map(|call| format!("{path}::Command::new(\"a\").{call}();"))
+    });
+    let statements: Vec<String> = calls.map(|call| format!("    let _ = {call}")).collect();
+    let refused = refused(&format!("fn main() {{\n{}\n}}\n", statements.join("\n")));
+    assert_eq!(refused.matches("disallowed method").count(), statements.len(), "{refused}");
+    assert_eq!(refused.matches("`underpin_procx::cmd`").count(), statements.len(), "{refused}");
+}
+
 /// Ways to call another service that go around the breaker.
 const BARE: [(&str, &str); 11] = [
     ("reqwest::get", "reqwest::get(url)"),
@@ -70,6 +81,20 @@ fn bare_clients_are_refused_with_what_to_use_instead() {
     assert_eq!(refused.matches("disallowed method").count(), BARE.len(), "{refused}");
     assert_eq!(refused.matches("`underpin_httpx::Client").count(), BARE.len(), "{refused}");
 }
+
+/// What of `tokio` the pack bans.
+const TOKIO: &str = "
+pub fn spawn<F>(_: F) {}
+pub mod process {
+    pub struct Command;
+    impl Command {
+        pub fn new(_: &str) -> Command { Command }
+        pub fn output(&mut self) {}
+        pub fn status(&mut self) {}
+        pub fn spawn(&mut self) {}
+    }
+}
+";
 
 /// What of `reqwest` the pack bans, and `get` of the client, which it does not.
 const REQWEST: &str = "
@@ -110,7 +135,7 @@ fn refused(program: &str) -> String {
     let package =
         |name| format!("[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n");
     write("tokio/Cargo.toml", &package("tokio"));
-    write("tokio/src/lib.rs", "pub fn spawn<F>(_: F) {}\n");
+    write("tokio/src/lib.rs", TOKIO);
     write("reqwest/Cargo.toml", &package("reqwest"));
     write("reqwest/src/lib.rs", REQWEST);
     let dependencies =

@@ -11,6 +11,7 @@ mod placing;
 mod processes;
 mod reading;
 mod stub;
+mod version;
 
 use std::{
     fs,
@@ -106,20 +107,6 @@ fn six_mistakes_are_all_printed_and_the_exit_code_is_78() {
         assert!(output.stderr.contains(name), "{name} in {}", output.stderr);
     }
     assert!(!output.stdout.contains("hunter2") && !output.stderr.contains("hunter2"));
-}
-
-#[test]
-fn nothing_set_serves_the_version() {
-    let dir = folder();
-    let (_child, port) = serve(orders(&dir));
-    let answer = get(port, "/version");
-    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
-    let version = answer.json();
-    assert_eq!(
-        (version["service"].as_str(), version["environment"].as_str()),
-        (Some("orders"), Some("development"))
-    );
-    assert!(version["version"].is_string());
 }
 
 #[test]
