@@ -9,6 +9,7 @@ use underpin_shutdown::{Phase, Plan, Reason, Shutdown};
 use underpin_tasks::{Failure, Nursery};
 
 use crate::{
+    activity::Activity,
     changes::Changes,
     desk::Desk,
     listener::Inherited,
@@ -42,7 +43,9 @@ pub(crate) async fn serve(
     // Reasons name what the service depends on: not for strangers.
     let is_local = settings.app_env == Environment::Development;
     let health = if is_local { health.with_details() } else { health };
-    upkeep::start(&store, &health, &shutdown);
+    // Before those that have something to tell, so that it ends after them.
+    let activity = Activity::start(&settings, &health, &shutdown);
+    upkeep::start(&store, &activity, &health, &shutdown);
     let changes = Changes::new(&store, &shutdown);
     // Without this task streams fall silent and nobody hears of it, so its failure ends the process.
     let tasks = vital_tasks(&shutdown);
@@ -55,9 +58,9 @@ pub(crate) async fn serve(
     drop(health.run(shutdown.at(Phase::Draining).unit()));
 
     let version = Version::new(&settings);
-    let desk = Desk::new(&store, payments, &shutdown);
+    let desk = Desk::new(&store, payments, &activity, &shutdown);
     let limiter = settings.rate_limit.limiter();
-    let service = Service { store, desk, limiter, changes, version };
+    let service = Service { store, desk, limiter, changes, activity, version };
     let routes = routes::routes(service, &health, &shutdown);
     let address = listener.local_addr()?;
     tell(&format!("orders listens on http://{address}: try curl http://{address}/version"));

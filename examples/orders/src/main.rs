@@ -1,8 +1,10 @@
 //! The order service: what a user of these crates runs first and copies from.
 //!
 //! It loads its configuration with `underpin-config`, answers errors through `underpin-fault` and probes through
-//! `underpin-health`, repeats what must be repeated with `underpin-periodic`, and stops by `underpin-shutdown`.
+//! `underpin-health`, repeats what must be repeated with `underpin-periodic`, keeps files with `underpin-fsx`, runs programs through
+//! `underpin-procx`, and stops by `underpin-shutdown`.
 
+mod activity;
 mod api;
 mod changes;
 mod demo;
@@ -18,6 +20,7 @@ mod store;
 mod upkeep;
 
 use std::{
+    error::Error,
     io::{self, Write as _},
     process::{ExitCode, Termination as _},
 };
@@ -73,6 +76,12 @@ fn payment_stub(app: App, port: u16) -> ExitCode {
 fn fail(code: u8, message: &str) -> ExitCode {
     tell(message);
     ExitCode::from(code)
+}
+
+/// What has gone wrong, and why, on one line.
+fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Writes a line for the person at the terminal; nobody there is no error.

@@ -1,5 +1,6 @@
 //! The HTTP routes, and what everything else gets.
 
+mod activity;
 mod body;
 mod events;
 mod orders;
@@ -23,7 +24,7 @@ pub(crate) use self::{
     body::{Fields, JsonBody},
     version::Version,
 };
-use crate::{changes::Changes, desk::Desk, store::Store, tell};
+use crate::{activity::Activity, changes::Changes, desk::Desk, store::Store, tell};
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -33,12 +34,14 @@ pub(crate) struct Service {
     /// Of orders, for each user. What is only read is not limited.
     pub(crate) limiter: Limiter,
     pub(crate) changes: Changes,
+    pub(crate) activity: Activity,
     pub(crate) version: Version,
 }
 
 pub(crate) fn routes(service: Service, health: &Health, shutdown: &Shutdown) -> Router {
     Router::new()
         .route("/version", get(version::show))
+        .route("/activity", get(activity::stream))
         .route("/orders", get(orders::list).post(orders::place))
         .route("/orders/{id}", get(orders::show))
         .route("/orders/{id}/events", get(events::follow))

@@ -53,6 +53,28 @@ fn calls_that_wait_forever_for_a_child_are_refused_with_what_to_use_instead() {
     assert_eq!(refused.matches("`underpin_procx::cmd`").count(), statements.len(), "{refused}");
 }
 
+#[test]
+fn files_written_in_place_or_read_whole_are_refused_with_what_to_use_instead() {
+    let calls = [
+        "std::fs::write(a, a)",
+        "std::fs::File::create(a)",
+        "std::fs::read(a)",
+        "std::fs::read_to_string(a)",
+        "tokio::fs::write(a, a)",
+        "tokio::fs::File::create(a)",
+        "tokio::fs::read(a)",
+        "tokio::fs::read_to_string(a)",
+    ];
+    let statements = calls.map(|call| format!("    let _ = {call};"));
+    let refused =
+        refused(&format!("fn main() {{\n    let a = \"a\";\n{}\n}}\n", statements.join("\n")));
+    assert_eq!(refused.matches("disallowed method").count(), calls.len(), "{refused}");
+    for instead in ["`underpin_fsx::write`", "`underpin_fsx::AtomicFile`"] {
+        assert_eq!(refused.matches(instead).count(), 2, "{instead}\n{refused}");
+    }
+    assert_eq!(refused.matches("`underpin_fsx::read_jsonl`").count(), 4, "{refused}");
+}
+
 /// Ways to call another service that go around the breaker.
 const BARE: [(&str, &str); 11] = [
     ("reqwest::get", "reqwest::get(url)"),
@@ -85,6 +107,15 @@ fn bare_clients_are_refused_with_what_to_use_instead() {
 /// What of `tokio` the pack bans.
 const TOKIO: &str = "
 pub fn spawn<F>(_: F) {}
+pub mod fs {
+    pub fn write(_: &str, _: &str) {}
+    pub fn read(_: &str) {}
+    pub fn read_to_string(_: &str) {}
+    pub struct File;
+    impl File {
+        pub fn create(_: &str) {}
+    }
+}
 pub mod process {
     pub struct Command;
     impl Command {

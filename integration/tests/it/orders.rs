@@ -1,5 +1,6 @@
 //! The reference service as its operator and its clients see it: the real program, in a process of its own.
 
+mod activity;
 mod demo;
 #[cfg(target_os = "linux")]
 mod descriptors;
@@ -158,10 +159,12 @@ fn probes_answer_and_sigterm_ends_it_cleanly() {
         output.stderr.find(what).unwrap_or_else(|| panic!("no {what}: {}", output.stderr))
     };
     assert!(
-        ended("http  ") < ended("periodic tasks") && ended("periodic tasks") < ended("database")
+        ended("http  ") < ended("periodic tasks")
+            && ended("periodic tasks") < ended("activity log")
+            && ended("activity log") < ended("database")
     );
     assert!(
-        output.stderr.lines().filter(|line| line.ends_with(", ok")).count() == 2,
+        output.stderr.lines().filter(|line| line.ends_with(", ok")).count() == 3,
         "{}",
         output.stderr
     );

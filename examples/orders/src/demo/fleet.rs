@@ -6,6 +6,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::fd::OwnedFd,
+    path::Path,
     time::Duration,
 };
 
@@ -54,6 +55,11 @@ impl Fleet {
         self.listener.local_addr()
     }
 
+    /// Where the processes keep their data.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Starts one more process, and returns its id when it serves.
     pub(super) async fn start(&mut self) -> io::Result<u32> {
         let listener = OwnedFd::from(self.listener.try_clone()?);
@@ -61,6 +67,8 @@ impl Fleet {
             .arg("api")
             .env_only(None::<&str>)
             .env("DATA_DIR", self.folder.path())
+            // All that happens is in one file.
+            .env("ACTIVITY_FILE_SIZE", "1GiB")
             .env("LAME_DUCK", LAME_DUCK)
             .env("PAYMENT_URL", &self.payment_url)
             .env("BREAKER_OPEN", format!("{}s", BREAKER_OPEN.as_secs()))

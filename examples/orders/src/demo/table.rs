@@ -24,13 +24,14 @@ struct Row {
 }
 
 impl Table {
-    /// `restarts` were to be done, the orders that are `stored` were found afterwards, these are the `exits` of all processes, and that is what
+    /// `restarts` were to be done, the orders that are `stored` were found afterwards, those in the activity log are `recorded`, these are the `exits` of all processes, and that is what
     /// the payment provider has seen.
     pub(super) fn new(
         counts: &Counts,
         outage: &Outage,
         restarts: usize,
         stored: &BTreeSet<String>,
+        recorded: &[String],
         exits: &[Exit],
         paid: stub::Counts,
     ) -> Table {
@@ -74,6 +75,12 @@ impl Table {
                 "orders",
                 format!("{} acknowledged, {} stored", orders.len(), stored.len()),
                 !orders.is_empty() && orders == stored,
+            ),
+            row(
+                "activity",
+                format!("{} records of {} orders", recorded.len(), stored.len()),
+                recorded.len() == stored.len()
+                    && recorded.iter().all(|order| stored.contains(order)),
             ),
             row(
                 "charges",
@@ -148,6 +155,14 @@ mod tests {
         table_of(counts, &outage(), stored, ends, paid(stored.len() as u64, 0))
     }
 
+    /// With such an activity log.
+    fn recording(recorded: &[&str]) -> Table {
+        let recorded: Vec<String> = recorded.iter().map(|id| (*id).to_owned()).collect();
+        let stored = BTreeSet::from(["a".to_owned()]);
+        let exits = [Code(0); 3].map(exit);
+        Table::new(&counts(), &outage(), 1, &stored, &recorded, &exits, paid(1, 0))
+    }
+
     fn table_of(
         counts: &Counts,
         outage: &Outage,
@@ -155,9 +170,10 @@ mod tests {
         ends: &[underpin_procx::Exit],
         paid: stub::Counts,
     ) -> Table {
-        let stored = stored.iter().map(|id| (*id).to_owned()).collect();
+        let recorded: Vec<String> = stored.iter().map(|id| (*id).to_owned()).collect();
+        let stored = recorded.iter().cloned().collect();
         let exits: Vec<Exit> = ends.iter().copied().map(exit).collect();
-        Table::new(counts, outage, 1, &stored, &exits, paid)
+        Table::new(counts, outage, 1, &stored, &recorded, &exits, paid)
     }
 
     #[test]
@@ -193,6 +209,9 @@ mod tests {
             ("orders", table(&counts(), &["a", "b"], &good)),
             ("orders", table(&counts(), &["b"], &good)),
             ("orders", table(&Counts { orders: BTreeSet::new(), ..counts() }, &[], &good)),
+            ("activity", recording(&[])),
+            ("activity", recording(&["b"])),
+            ("activity", recording(&["a", "a"])),
             ("streams", table(&Counts { goodbyes: 1, ..counts() }, &["a"], &good)),
             ("streams", table(&Counts { events: 2, ..counts() }, &["a"], &good)),
             ("streams", table(&Counts { streams: 0, goodbyes: 0, ..counts() }, &["a"], &good)),

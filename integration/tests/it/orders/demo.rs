@@ -38,6 +38,7 @@ fn the_demo_restarts_under_load_and_nobody_notices() {
         output.stdout
     );
     assert!(output.stdout.contains("ok   failures    0\n"), "{}", output.stdout);
+    assert!(output.stdout.contains("ok   activity    "), "{}", output.stdout);
     // Not a terminal, so nothing is drawn over.
     assert!(!output.stdout.contains('\r') && !output.stdout.contains('\x1b'));
 }
