@@ -13,6 +13,7 @@ use crate::{
     changes::Changes,
     desk::Desk,
     listener::Inherited,
+    live::Live,
     payment::{Payments, stub},
     routes::{self, Service, Version},
     settings::{Environment, Settings},
@@ -50,6 +51,8 @@ pub(crate) async fn serve(
     // Without this task streams fall silent and nobody hears of it, so its failure ends the process.
     let tasks = vital_tasks(&shutdown);
     tasks.spawn("changes", changes.clone().announce(health.heartbeat("changes", MAX_SILENCE)));
+    let live = Live::new(&settings);
+    live.follow(&settings, &health, &shutdown, &tasks).await?;
     let provider = provider(&settings, &tasks).await?;
     // Shared: were replicas not ready because the provider is down, nobody could read an order either.
     let circuit = health.switch("payment circuit").weight(Weight::Shared);
@@ -59,8 +62,7 @@ pub(crate) async fn serve(
 
     let version = Version::new(&settings);
     let desk = Desk::new(&store, payments, &activity, &shutdown);
-    let limiter = settings.rate_limit.limiter();
-    let service = Service { store, desk, limiter, changes, activity, version };
+    let service = Service { store, desk, live, changes, activity, version };
     let routes = routes::routes(service, &health, &shutdown);
     let address = listener.local_addr()?;
     tell(&format!("orders listens on http://{address}: try curl http://{address}/version"));

@@ -10,6 +10,7 @@ mod changes;
 mod demo;
 mod desk;
 mod listener;
+mod live;
 mod order;
 mod payment;
 mod random;

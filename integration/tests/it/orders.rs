@@ -7,6 +7,7 @@ mod descriptors;
 mod events;
 mod http;
 mod limits;
+mod live;
 mod payment;
 mod placing;
 mod processes;
