@@ -167,3 +167,51 @@ async fn pump(
 async fn give(to: &mpsc::Sender<Piece>, piece: Piece) -> bool {
     matches!(timeout(PATIENCE, to.send(piece)).await, Ok(Ok(())))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, os::unix::fs::FileExt as _, thread};
+
+    use super::*;
+
+    const ROTATIONS: u64 = 500;
+
+    /// As a log does it, but all the time. Each file has its number in it.
+    fn rotate(path: &Path, number: u64) -> io::Result<()> {
+        let full = |number: u32| PathBuf::from(format!("{}.{number}", path.display()));
+        let new = path.with_extension("new");
+        File::options()
+            .create_new(true)
+            .write(true)
+            .open(&new)?
+            .write_all(&number.to_be_bytes())?;
+        for number in (1..KEPT).rev() {
+            there(fs::rename(full(number), full(number + 1)))?;
+        }
+        there(fs::rename(path, full(1)))?;
+        fs::rename(new, path)
+    }
+
+    #[test]
+    fn no_file_is_missed_between_two_whatever_is_renamed_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let is_over = || fs::exists(dir.path().join("over")).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                (0..ROTATIONS).for_each(|number| rotate(&path, number).unwrap());
+                File::options().create_new(true).write(true).open(dir.path().join("over")).unwrap();
+            });
+            while !is_over() {
+                let numbers = pin(&path).unwrap().into_iter().map(|file| {
+                    let mut number = [0; 8];
+                    file.read_exact_at(&mut number, 0).unwrap();
+                    u64::from_be_bytes(number)
+                });
+                let numbers: Vec<u64> = numbers.collect();
+                assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{numbers:?}");
+            }
+        });
+        assert_eq!(pin(&path).unwrap().len(), 4);
+    }
+}
