@@ -9,16 +9,16 @@ use underpin_shutdown::{Phase, Plan, Reason, Shutdown};
 use underpin_tasks::{Failure, Nursery};
 
 use crate::{
+    activity::Activity,
     changes::Changes,
     desk::Desk,
     listener::Inherited,
+    live::Live,
     payment::{Payments, stub},
     routes::{self, Service, Version},
     settings::{Environment, Settings},
     store::Store,
-    tell,
-    until::Until,
-    upkeep,
+    tell, upkeep,
 };
 
 /// How long nobody may look for changes before the process counts as stuck.
@@ -33,10 +33,8 @@ pub(crate) fn plan(settings: &Settings) -> Plan {
 pub(crate) async fn serve(
     settings: Settings,
     inherited: Inherited,
-    until: Until,
     shutdown: Shutdown,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    until.watch(&shutdown)?;
     let started = shutdown.startup(start(&settings, inherited, &shutdown)).await;
     let Ok(started) = started else { return Ok(()) };
     let (listener, store) = started?;
@@ -46,11 +44,15 @@ pub(crate) async fn serve(
     // Reasons name what the service depends on: not for strangers.
     let is_local = settings.app_env == Environment::Development;
     let health = if is_local { health.with_details() } else { health };
-    upkeep::start(&store, &health, &shutdown);
+    // Before those that have something to tell, so that it ends after them.
+    let activity = Activity::start(&settings, &health, &shutdown);
+    upkeep::start(&store, &activity, &health, &shutdown);
     let changes = Changes::new(&store, &shutdown);
     // Without this task streams fall silent and nobody hears of it, so its failure ends the process.
     let tasks = vital_tasks(&shutdown);
     tasks.spawn("changes", changes.clone().announce(health.heartbeat("changes", MAX_SILENCE)));
+    let live = Live::new(&settings);
+    live.follow(&settings, &health, &shutdown, &tasks).await?;
     let provider = provider(&settings, &tasks).await?;
     // Shared: were replicas not ready because the provider is down, nobody could read an order either.
     let circuit = health.switch("payment circuit").weight(Weight::Shared);
@@ -59,9 +61,8 @@ pub(crate) async fn serve(
     drop(health.run(shutdown.at(Phase::Draining).unit()));
 
     let version = Version::new(&settings);
-    let desk = Desk::new(&store, payments, &shutdown);
-    let limiter = settings.rate_limit.limiter();
-    let service = Service { store, desk, limiter, changes, version };
+    let desk = Desk::new(&store, payments, &activity, &shutdown);
+    let service = Service { store, desk, live, changes, activity, version };
     let routes = routes::routes(service, &health, &shutdown);
     let address = listener.local_addr()?;
     tell(&format!("orders listens on http://{address}: try curl http://{address}/version"));

@@ -186,8 +186,8 @@ mod tests {
         let order =
             NewOrder { symbol: "ACME".to_owned(), side: Side::Buy, quantity: 3.0, price: 0.0 };
         match store.place(sender, order, "ch_1".to_owned()).await.unwrap() {
-            Placed::Order(order) => order.id,
-            Placed::KeyIsTaken => unreachable!("there is no key"),
+            Placed::Now(order) => order.id,
+            Placed::Before(_) | Placed::KeyIsTaken => unreachable!("there is no key"),
         }
     }
 

@@ -17,6 +17,7 @@ mod watchers;
 use std::{
     collections::BTreeSet,
     error::Error,
+    path::Path,
     process::ExitCode,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -28,7 +29,10 @@ use underpin_shutdown::{App, Phase, Shutdown};
 use underpin_tasks::Nursery;
 
 use self::{board::Board, client::Client, fleet::Fleet, table::Table, tally::Tally};
-use crate::payment::stub::{self, Stub};
+use crate::{
+    activity,
+    payment::stub::{self, Stub},
+};
 
 /// How often each of the two processes is replaced, unless another number is asked for.
 pub(crate) const ROUNDS: u32 = 6;
@@ -111,8 +115,22 @@ async fn perform(
         exits.push(fleet.stop_oldest().await?);
     }
     watchers.ended().await?;
+    let recorded = recorded_orders(fleet.folder()).await?;
     let (counts, restarts) = (tally.counts(), restarts as usize);
-    Ok(Table::new(&counts, &outage, restarts, &stored, &exits, stub.counts()))
+    Ok(Table::new(&counts, &outage, restarts, &stored, &recorded, &exits, stub.counts()))
+}
+
+/// The orders that the activity log tells of, each as often as it is told of.
+async fn recorded_orders(folder: &Path) -> Result<Vec<String>, Failure> {
+    let mut orders = Vec::new();
+    let mut records = underpin_fsx::read_jsonl::<Json>(folder.join(activity::FILE));
+    while let Some(record) = records.next().await {
+        let record = record?;
+        if record["event"] == "order_placed" {
+            orders.push(record["order_id"].as_str().ok_or("a record names no order")?.to_owned());
+        }
+    }
+    Ok(orders)
 }
 
 /// All orders that there are, page by page.

@@ -1,13 +1,16 @@
 //! The order service: what a user of these crates runs first and copies from.
 //!
 //! It loads its configuration with `underpin-config`, answers errors through `underpin-fault` and probes through
-//! `underpin-health`, repeats what must be repeated with `underpin-periodic`, and stops by `underpin-shutdown`.
+//! `underpin-health`, repeats what must be repeated with `underpin-periodic`, keeps files with `underpin-fsx`, runs programs through
+//! `underpin-procx`, and stops by `underpin-shutdown`.
 
+mod activity;
 mod api;
 mod changes;
 mod demo;
 mod desk;
 mod listener;
+mod live;
 mod order;
 mod payment;
 mod random;
@@ -15,10 +18,10 @@ mod rate;
 mod routes;
 mod settings;
 mod store;
-mod until;
 mod upkeep;
 
 use std::{
+    error::Error,
     io::{self, Write as _},
     process::{ExitCode, Termination as _},
 };
@@ -27,12 +30,12 @@ use underpin_config::Config as _;
 use underpin_fault::PanicHook;
 use underpin_shutdown::App;
 
-use crate::{listener::Inherited, payment::stub, settings::Settings, until::Until};
+use crate::{listener::Inherited, payment::stub, settings::Settings};
 
 const USAGE: &str = "\
-usage: orders [api] [--until-eof]                     serve HTTP; with --until-eof, until stdin ends
-       orders payment-stub [--port N] [--until-eof]   be a payment provider that can misbehave
-       orders demo [ROUNDS]                           replace two processes under load, so many times each";
+usage: orders [api]                     serve HTTP
+       orders payment-stub [--port N]   be a payment provider that can misbehave
+       orders demo [ROUNDS]             replace two processes under load, so many times each";
 
 fn main() -> ExitCode {
     // First of all: from here on no signal is lost.
@@ -41,9 +44,12 @@ fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1).map(|argument| argument.display().to_string());
     let arguments: Vec<String> = arguments.collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] | ["api"] => api(app, inherited, Until::Signal),
-        ["--until-eof"] | ["api", "--until-eof"] => api(app, inherited, Until::SignalOrEof),
-        ["payment-stub", ref options @ ..] => payment_stub(app, options),
+        [] | ["api"] => api(app, inherited),
+        ["payment-stub"] => payment_stub(app, 0),
+        ["payment-stub", "--port", port] => match port.parse() {
+            Ok(port) => payment_stub(app, port),
+            Err(_) => fail(2, &format!("{port:?} is no port\n{USAGE}")),
+        },
         ["demo"] => demo::main(app, demo::ROUNDS),
         ["demo", rounds] => match rounds.parse() {
             Ok(rounds @ 1..=1000) => demo::main(app, rounds),
@@ -55,45 +61,28 @@ fn main() -> ExitCode {
     }
 }
 
-fn api(app: App, inherited: Inherited, until: Until) -> ExitCode {
+fn api(app: App, inherited: Inherited) -> ExitCode {
     let settings = Settings::load_or_exit();
     if let Err(error) = PanicHook::new().install() {
         return fail(1, &format!("orders cannot report panics: {error}"));
     }
     let plan = api::plan(&settings);
-    app.plan(plan).run(|shutdown| api::serve(settings, inherited, until, shutdown)).report()
+    app.plan(plan).run(|shutdown| api::serve(settings, inherited, shutdown)).report()
 }
 
-fn payment_stub(app: App, mut options: &[&str]) -> ExitCode {
-    let (mut port, mut until) = (0, Until::Signal);
-    loop {
-        options = match options {
-            [] => break,
-            ["--until-eof", rest @ ..] => {
-                until = Until::SignalOrEof;
-                rest
-            }
-            ["--port", number, rest @ ..] => match number.parse() {
-                Ok(number) => {
-                    port = number;
-                    rest
-                }
-                Err(_) => return fail(2, &format!("{number:?} is no port\n{USAGE}")),
-            },
-            [other, ..] => {
-                return fail(
-                    2,
-                    &format!("payment-stub does not know what {other:?} means\n{USAGE}"),
-                );
-            }
-        }
-    }
-    app.run(|shutdown| stub::main(port, until, shutdown)).report()
+fn payment_stub(app: App, port: u16) -> ExitCode {
+    app.run(|shutdown| stub::main(port, shutdown)).report()
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {
     tell(message);
     ExitCode::from(code)
+}
+
+/// What has gone wrong, and why, on one line.
+fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Writes a line for the person at the terminal; nobody there is no error.

@@ -22,6 +22,9 @@ const LONGEST: Duration = Duration::from_secs(18);
 /// What a stop keeps for other things, by its plan: 1 s for cancelled work, 5 s for cleanups, 0.25 s for the exit. And a little.
 const RESERVED: Duration = Duration::from_millis(6500);
 
+/// The code of an order that nobody was asked to pay.
+pub(crate) const CIRCUIT_OPEN: &str = "CIRCUIT_OPEN";
+
 /// What an order costs.
 const FEE_CENTS: u32 = 99;
 
@@ -113,7 +116,7 @@ fn time_for_it(left: Option<Duration>) -> Duration {
 fn fault(error: Error) -> Fault {
     let is_open = error.kind() == ErrorKind::Rejected;
     let fault = if is_open {
-        Fault::new(Kind::Unavailable, "CIRCUIT_OPEN")
+        Fault::new(Kind::Unavailable, CIRCUIT_OPEN)
             .message("no payments can be made now: to try later, use the same idempotency key")
             .expose("breaker", circuit::NAME)
     } else {

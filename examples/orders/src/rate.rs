@@ -1,7 +1,8 @@
 //! How many requests a user may make.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
+use serde::{Deserialize, Deserializer, de::Error as _};
 use underpin_config::{Form, Invalid, Rules, Value};
 use underpin_ratelimit::{Limit, Limiter, WhenFull};
 
@@ -23,15 +24,23 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// What counts for each user.
-    pub(crate) fn limiter(self) -> Limiter {
+    pub(crate) fn limit(self) -> Limit {
         let Rate { requests, window } = self;
-        let limit = match requests {
+        match requests {
             ..=EXACT => Limit::window(requests, window),
             _ => Limit::two_windows(requests, window),
-        };
+        }
+    }
+
+    /// Whether a limiter of the other one can take this limit.
+    pub(crate) fn counts_like(self, other: Rate) -> bool {
+        (self.requests <= EXACT) == (other.requests <= EXACT)
+    }
+
+    /// What counts for each user.
+    pub(crate) fn limiter(self) -> Limiter {
         // Who makes up users by the thousand gets more than one user's share, and keeps nobody else out.
-        Limiter::builder(limit)
+        Limiter::builder(self.limit())
             .name("per-user")
             .keys(USERS)
             .when_full(WhenFull::ForgetLeast)
@@ -39,9 +48,10 @@ impl Rate {
     }
 }
 
+const FORM: &str = "a number of requests in a time, such as 100/10s: 1 to 100000, in 1s to 24h";
+
 impl Value for Rate {
-    const FORM: Form =
-        Form::text("a number of requests in a time, such as 100/10s: 1 to 100000, in 1s to 24h");
+    const FORM: Form = Form::text(FORM);
 
     fn parse(text: &str, _: &Rules) -> Result<Self, Invalid> {
         let (requests, window) =
@@ -55,6 +65,21 @@ impl Value for Rate {
             return Err(Invalid::new("is out of range"));
         }
         Ok(Rate { requests, window })
+    }
+}
+
+/// As it is in the environment.
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Rate, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Rate::parse(&text, &Rules::NONE)
+            .map_err(|_| D::Error::custom(format_args!("{text:?} is not {FORM}")))
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{:?}", self.requests, self.window)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The HTTP routes, and what everything else gets.
 
+mod activity;
 mod body;
 mod events;
 mod orders;
@@ -16,29 +17,29 @@ use axum::{
 };
 use underpin_fault::{Fault, Kind};
 use underpin_health::Health;
-use underpin_ratelimit::Limiter;
 use underpin_shutdown::Shutdown;
 
 pub(crate) use self::{
     body::{Fields, JsonBody},
     version::Version,
 };
-use crate::{changes::Changes, desk::Desk, store::Store, tell};
+use crate::{activity::Activity, changes::Changes, desk::Desk, live::Live, store::Store, tell};
 
 /// What the handlers work with.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) desk: Desk,
-    /// Of orders, for each user. What is only read is not limited.
-    pub(crate) limiter: Limiter,
+    pub(crate) live: Live,
     pub(crate) changes: Changes,
+    pub(crate) activity: Activity,
     pub(crate) version: Version,
 }
 
 pub(crate) fn routes(service: Service, health: &Health, shutdown: &Shutdown) -> Router {
     Router::new()
         .route("/version", get(version::show))
+        .route("/activity", get(activity::stream))
         .route("/orders", get(orders::list).post(orders::place))
         .route("/orders/{id}", get(orders::show))
         .route("/orders/{id}/events", get(events::follow))

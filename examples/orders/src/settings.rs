@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use underpin_config::{Config, Secret, Url, Value};
+use underpin_config::{ByteSize, Config, Secret, Url, Value};
 
 use crate::rate::Rate;
 
@@ -26,6 +26,12 @@ pub(crate) struct Settings {
     /// Folder for the database and the activity log.
     #[config(default = "./data")]
     pub(crate) data_dir: PathBuf,
+    /// A JSON file of settings that count at once: `rate_limit`, as below, and `taking_orders`, true or false. Unset: `settings.json` in `DATA_DIR`.
+    #[config(var = "SETTINGS_FILE")]
+    pub(crate) live_file: Option<PathBuf>,
+    /// How large the file of the activity log may get before the next one begins. Three that are full are kept beside it.
+    #[config(default = "64MiB", range = "64KiB"..="1GiB")]
+    pub(crate) activity_file_size: ByteSize,
     /// How long everything is still accepted after a stop was asked for, while load balancers hear of it.
     /// Unset: 5 s in Kubernetes, 0 s elsewhere. After a `preStop` sleep, 1 s is enough.
     #[config(range = "0s"..="15s")]
@@ -116,6 +122,8 @@ mod tests {
         assert_eq!(settings.app_env, Environment::Development);
         assert_eq!((settings.port, settings.grpc_port), (3000, 50051));
         assert_eq!(settings.data_dir, PathBuf::from("./data"));
+        assert_eq!(settings.live_file, None);
+        assert_eq!(settings.activity_file_size, ByteSize::new(64 << 20));
         assert!(
             settings.database_url.is_none()
                 && settings.redis_url.is_none()
@@ -136,6 +144,8 @@ mod tests {
             ("PORT", vec!["1024", "65535"], vec!["1023", "65536", "http", "3000.5", "-1", ""]),
             ("GRPC_PORT", vec!["50051"], vec!["80", "x"]),
             ("DATA_DIR", vec!["/var/lib/orders"], vec![""]),
+            ("SETTINGS_FILE", vec!["/etc/orders/settings.json"], vec![""]),
+            ("ACTIVITY_FILE_SIZE", vec!["64KiB", "1GiB"], vec!["63KiB", "2GiB", "64", ""]),
             (
                 "DATABASE_URL",
                 vec!["postgres://u:p@db:5432/orders"],

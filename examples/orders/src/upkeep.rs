@@ -8,7 +8,7 @@ use underpin_health::{Health, Switch, Weight};
 use underpin_periodic::every;
 use underpin_shutdown::{Phase, Shutdown};
 
-use crate::store::Store;
+use crate::{activity::Activity, store::Store};
 
 /// How often the database is asked for a read and a commit.
 const CHECK: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const STUCK: Duration = Duration::from_secs(60);
 
 /// Starts all of it. It ends with the draining, and what is active then is waited for.
-pub(crate) fn start(store: &Store, health: &Health, shutdown: &Shutdown) {
+pub(crate) fn start(store: &Store, activity: &Activity, health: &Health, shutdown: &Shutdown) {
     let until = || shutdown.at(Phase::Draining).unit();
 
     // The file is this machine's own, so without it this instance, and no other, cannot serve.
@@ -48,10 +48,10 @@ pub(crate) fn start(store: &Store, health: &Health, shutdown: &Shutdown) {
             async move { look_for_the_forgotten(&store, &backlog).await }
         });
 
-    let of_fill = store.clone();
+    let of_fill = (store.clone(), activity.clone());
     let fill = every(FILL).named("fill").until(until()).spawn(move |_| {
-        let store = of_fill.clone();
-        async move { store.fill(FILL).await.map(drop) }
+        let (store, activity) = of_fill.clone();
+        async move { store.fill(FILL).await.map(|orders| activity.filled(orders)) }
     });
 
     shutdown.defer("periodic tasks", |_| async {

@@ -3,7 +3,7 @@
 mod disk;
 mod faults;
 mod kills;
-mod mounts;
+pub(crate) mod mounts;
 mod others;
 mod power;
 mod sizes;

@@ -42,6 +42,39 @@ fn bare_spawn_of_tokio_is_refused_with_its_reason() {
     assert!(refused.contains("`underpin_tasks::Nursery`"), "{refused}");
 }
 
+#[test]
+fn calls_that_wait_forever_for_a_child_are_refused_with_what_to_use_instead() {
+    let calls = ["std::process", "tokio::process"].iter().flat_map(|path| {
+        ["output", "status", "spawn"].map(|call| format!("{path}::Command::new(\"a\").{call}();"))
+    });
+    let statements: Vec<String> = calls.map(|call| format!("    let _ = {call}")).collect();
+    let refused = refused(&format!("fn main() {{\n{}\n}}\n", statements.join("\n")));
+    assert_eq!(refused.matches("disallowed method").count(), statements.len(), "{refused}");
+    assert_eq!(refused.matches("`underpin_procx::cmd`").count(), statements.len(), "{refused}");
+}
+
+#[test]
+fn files_written_in_place_or_read_whole_are_refused_with_what_to_use_instead() {
+    let calls = [
+        "std::fs::write(a, a)",
+        "std::fs::File::create(a)",
+        "std::fs::read(a)",
+        "std::fs::read_to_string(a)",
+        "tokio::fs::write(a, a)",
+        "tokio::fs::File::create(a)",
+        "tokio::fs::read(a)",
+        "tokio::fs::read_to_string(a)",
+    ];
+    let statements = calls.map(|call| format!("    let _ = {call};"));
+    let refused =
+        refused(&format!("fn main() {{\n    let a = \"a\";\n{}\n}}\n", statements.join("\n")));
+    assert_eq!(refused.matches("disallowed method").count(), calls.len(), "{refused}");
+    for instead in ["`underpin_fsx::write`", "`underpin_fsx::AtomicFile`"] {
+        assert_eq!(refused.matches(instead).count(), 2, "{instead}\n{refused}");
+    }
+    assert_eq!(refused.matches("`underpin_fsx::read_jsonl`").count(), 4, "{refused}");
+}
+
 /// Ways to call another service that go around the breaker.
 const BARE: [(&str, &str); 11] = [
     ("reqwest::get", "reqwest::get(url)"),
@@ -70,6 +103,29 @@ fn bare_clients_are_refused_with_what_to_use_instead() {
     assert_eq!(refused.matches("disallowed method").count(), BARE.len(), "{refused}");
     assert_eq!(refused.matches("`underpin_httpx::Client").count(), BARE.len(), "{refused}");
 }
+
+/// What of `tokio` the pack bans.
+const TOKIO: &str = "
+pub fn spawn<F>(_: F) {}
+pub mod fs {
+    pub fn write(_: &str, _: &str) {}
+    pub fn read(_: &str) {}
+    pub fn read_to_string(_: &str) {}
+    pub struct File;
+    impl File {
+        pub fn create(_: &str) {}
+    }
+}
+pub mod process {
+    pub struct Command;
+    impl Command {
+        pub fn new(_: &str) -> Command { Command }
+        pub fn output(&mut self) {}
+        pub fn status(&mut self) {}
+        pub fn spawn(&mut self) {}
+    }
+}
+";
 
 /// What of `reqwest` the pack bans, and `get` of the client, which it does not.
 const REQWEST: &str = "
@@ -110,7 +166,7 @@ fn refused(program: &str) -> String {
     let package =
         |name| format!("[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n");
     write("tokio/Cargo.toml", &package("tokio"));
-    write("tokio/src/lib.rs", "pub fn spawn<F>(_: F) {}\n");
+    write("tokio/src/lib.rs", TOKIO);
     write("reqwest/Cargo.toml", &package("reqwest"));
     write("reqwest/src/lib.rs", REQWEST);
     let dependencies =

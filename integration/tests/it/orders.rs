@@ -1,16 +1,19 @@
 //! The reference service as its operator and its clients see it: the real program, in a process of its own.
 
+mod activity;
 mod demo;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod events;
 mod http;
 mod limits;
+mod live;
 mod payment;
 mod placing;
 mod processes;
 mod reading;
 mod stub;
+mod version;
 
 use std::{
     fs,
@@ -109,20 +112,6 @@ fn six_mistakes_are_all_printed_and_the_exit_code_is_78() {
 }
 
 #[test]
-fn nothing_set_serves_the_version() {
-    let dir = folder();
-    let (_child, port) = serve(orders(&dir));
-    let answer = get(port, "/version");
-    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
-    let version = answer.json();
-    assert_eq!(
-        (version["service"].as_str(), version["environment"].as_str()),
-        (Some("orders"), Some("development"))
-    );
-    assert!(version["version"].is_string());
-}
-
-#[test]
 fn errors_are_problem_documents_that_tell_nothing_of_the_inside() {
     let dir = folder();
     let (_child, port) = serve(orders(&dir));
@@ -171,10 +160,12 @@ fn probes_answer_and_sigterm_ends_it_cleanly() {
         output.stderr.find(what).unwrap_or_else(|| panic!("no {what}: {}", output.stderr))
     };
     assert!(
-        ended("http  ") < ended("periodic tasks") && ended("periodic tasks") < ended("database")
+        ended("http  ") < ended("periodic tasks")
+            && ended("periodic tasks") < ended("activity log")
+            && ended("activity log") < ended("database")
     );
     assert!(
-        output.stderr.lines().filter(|line| line.ends_with(", ok")).count() == 2,
+        output.stderr.lines().filter(|line| line.ends_with(", ok")).count() == 3,
         "{}",
         output.stderr
     );

@@ -24,13 +24,14 @@ struct Row {
 }
 
 impl Table {
-    /// `restarts` were to be done, the orders that are `stored` were found afterwards, these are the `exits` of all processes, and that is what
+    /// `restarts` were to be done, the orders that are `stored` were found afterwards, those in the activity log are `recorded`, these are the `exits` of all processes, and that is what
     /// the payment provider has seen.
     pub(super) fn new(
         counts: &Counts,
         outage: &Outage,
         restarts: usize,
         stored: &BTreeSet<String>,
+        recorded: &[String],
         exits: &[Exit],
         paid: stub::Counts,
     ) -> Table {
@@ -38,8 +39,7 @@ impl Table {
             counts;
         let time =
             |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or_default();
-        let (unclean, clean): (Vec<_>, Vec<_>) =
-            exits.iter().partition(|exit| !exit.status.success());
+        let (unclean, clean): (Vec<_>, Vec<_>) = exits.iter().partition(|exit| !exit.how.success());
         let row = |name, value, holds| Row { name, value, holds, details: Vec::new() };
         let Outage { failed, refused, leaked, recovered, told } = outage;
         let (median, charges, doubled) = (outage.median(), paid.charges, paid.doubled);
@@ -77,6 +77,12 @@ impl Table {
                 !orders.is_empty() && orders == stored,
             ),
             row(
+                "activity",
+                format!("{} records of {} orders", recorded.len(), stored.len()),
+                recorded.len() == stored.len()
+                    && recorded.iter().all(|order| stored.contains(order)),
+            ),
+            row(
                 "charges",
                 format!("{charges} for {} orders, {doubled} doubled", stored.len()),
                 charges == stored.len() as u64 && doubled == 0,
@@ -109,7 +115,9 @@ impl fmt::Display for Table {
 
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus, time::Duration};
+    use std::time::Duration;
+
+    use underpin_procx::Exit::{Code, Signal};
 
     use super::*;
 
@@ -125,8 +133,8 @@ mod tests {
         }
     }
 
-    fn exit(status: i32) -> Exit {
-        Exit { id: 7, status: ExitStatus::from_raw(status), words: "last words".to_owned() }
+    fn exit(how: underpin_procx::Exit) -> Exit {
+        Exit { id: 7, how, words: "last words".to_owned() }
     }
 
     fn outage() -> Outage {
@@ -143,31 +151,40 @@ mod tests {
         stub::Counts { charges, doubled, ..stub::Counts::default() }
     }
 
-    fn table(counts: &Counts, stored: &[&str], statuses: &[i32]) -> Table {
-        table_of(counts, &outage(), stored, statuses, paid(stored.len() as u64, 0))
+    fn table(counts: &Counts, stored: &[&str], ends: &[underpin_procx::Exit]) -> Table {
+        table_of(counts, &outage(), stored, ends, paid(stored.len() as u64, 0))
+    }
+
+    /// With such an activity log.
+    fn recording(recorded: &[&str]) -> Table {
+        let recorded: Vec<String> = recorded.iter().map(|id| (*id).to_owned()).collect();
+        let stored = BTreeSet::from(["a".to_owned()]);
+        let exits = [Code(0); 3].map(exit);
+        Table::new(&counts(), &outage(), 1, &stored, &recorded, &exits, paid(1, 0))
     }
 
     fn table_of(
         counts: &Counts,
         outage: &Outage,
         stored: &[&str],
-        statuses: &[i32],
+        ends: &[underpin_procx::Exit],
         paid: stub::Counts,
     ) -> Table {
-        let stored = stored.iter().map(|id| (*id).to_owned()).collect();
-        let exits: Vec<Exit> = statuses.iter().copied().map(exit).collect();
-        Table::new(counts, outage, 1, &stored, &exits, paid)
+        let recorded: Vec<String> = stored.iter().map(|id| (*id).to_owned()).collect();
+        let stored = recorded.iter().cloned().collect();
+        let exits: Vec<Exit> = ends.iter().copied().map(exit).collect();
+        Table::new(counts, outage, 1, &stored, &recorded, &exits, paid)
     }
 
     #[test]
     fn it_holds_if_every_figure_does() {
-        let table = table(&counts(), &["a"], &[0, 0, 0]);
+        let table = table(&counts(), &["a"], &[Code(0); 3]);
         assert!(table.holds() && table.to_string().ends_with("Nobody noticed.\n"), "{table}");
     }
 
     #[test]
     fn each_figure_can_break_it() {
-        let good = [0, 0, 0];
+        let good = [Code(0); 3];
         let unlike = |outage: Outage| table_of(&counts(), &outage, &["a"], &good, paid(1, 0));
         let unpaid = |paid| table_of(&counts(), &outage(), &["a"], &good, paid);
         let slow = vec![Duration::from_millis(1); 3];
@@ -186,12 +203,15 @@ mod tests {
             ("requests", table(&Counts { requests: 0, ..counts() }, &["a"], &good)),
             ("failures", table(&Counts { failures: 1, ..counts() }, &["a"], &good)),
             ("p50, p99", table(&Counts { times: Vec::new(), ..counts() }, &["a"], &good)),
-            ("restarts", table(&counts(), &["a"], &[0])),
-            ("exit codes", table(&counts(), &["a"], &[0, 1 << 8, 0])),
-            ("exit codes", table(&counts(), &["a"], &[0, 9, 0])),
+            ("restarts", table(&counts(), &["a"], &[Code(0)])),
+            ("exit codes", table(&counts(), &["a"], &[Code(0), Code(1), Code(0)])),
+            ("exit codes", table(&counts(), &["a"], &[Code(0), Signal(9), Code(0)])),
             ("orders", table(&counts(), &["a", "b"], &good)),
             ("orders", table(&counts(), &["b"], &good)),
             ("orders", table(&Counts { orders: BTreeSet::new(), ..counts() }, &[], &good)),
+            ("activity", recording(&[])),
+            ("activity", recording(&["b"])),
+            ("activity", recording(&["a", "a"])),
             ("streams", table(&Counts { goodbyes: 1, ..counts() }, &["a"], &good)),
             ("streams", table(&Counts { events: 2, ..counts() }, &["a"], &good)),
             ("streams", table(&Counts { streams: 0, goodbyes: 0, ..counts() }, &["a"], &good)),
@@ -206,10 +226,10 @@ mod tests {
     #[test]
     fn what_went_wrong_is_shown() {
         let counts = Counts { failures: 1, examples: vec!["reset".to_owned()], ..counts() };
-        let text = table(&counts, &["a"], &[0, 9, 0]).to_string();
+        let text = table(&counts, &["a"], &[Code(0), Signal(9), Code(0)]).to_string();
         assert!(text.contains("\n       reset\n"), "{text}");
         assert!(
-            text.contains("\n       process 7 ended: signal: 9 (SIGKILL)\n       last words\n"),
+            text.contains("\n       process 7: killed by SIGKILL\n       last words\n"),
             "{text}"
         );
     }

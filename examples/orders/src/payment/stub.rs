@@ -40,7 +40,6 @@ use crate::{
     order::invalid,
     routes::{Fields, JsonBody, no_such_method, no_such_page},
     tell,
-    until::Until,
 };
 
 /// Bytes of a key or a reference: a user and a key of a user, of 128 each, and twice as many in quotes.
@@ -51,8 +50,7 @@ const COME_BACK: Duration = Duration::from_secs(1);
 const DRIP: Duration = Duration::from_secs(1);
 
 /// `orders payment-stub`: the stub as a process of its own.
-pub(crate) async fn main(port: u16, until: Until, shutdown: Shutdown) -> io::Result<()> {
-    until.watch(&shutdown)?;
+pub(crate) async fn main(port: u16, shutdown: Shutdown) -> io::Result<()> {
     let listener = bind(port).await?;
     let address = listener.local_addr()?;
     tell(&format!("payment stub listens on http://{address}: try curl http://{address}/charges"));

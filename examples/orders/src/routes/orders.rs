@@ -18,6 +18,9 @@ use crate::{
     store::Sender,
 };
 
+/// When to come back while no orders are taken.
+const CLOSED: Duration = Duration::from_secs(30);
+
 const DEFAULT_LIMIT: u32 = 50;
 const LARGEST_LIMIT: u32 = 100;
 /// Bytes of a user's name, or of a key.
@@ -37,13 +40,20 @@ pub(super) async fn place(
         user: word(&headers, "x-user-id")?.unwrap_or("anonymous").to_owned(),
         idempotency_key: word(&headers, "idempotency-key")?.map(str::to_owned),
     };
-    let granted = match service.limiter.check(&sender.user) {
+    if !service.live.takes_orders() {
+        return Err(Fault::new(Kind::Unavailable, "ORDERS_CLOSED")
+            .message("no orders are taken now: try again later")
+            .retry_after(CLOSED));
+    }
+    // One and the same, also if the rate changes meanwhile.
+    let limiter = service.live.limiter();
+    let granted = match limiter.check(&sender.user) {
         Ok(granted) => granted,
         Err(denied) => return Ok(too_many(denied)),
     };
     let placed = service.desk.place(sender, order).await;
     let mut response = placed.map(created).into_response();
-    service.limiter.add_headers(&granted, response.headers_mut());
+    limiter.add_headers(&granted, response.headers_mut());
     Ok(response)
 }
 

@@ -16,8 +16,10 @@ pub(crate) struct Sender {
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Placed {
-    /// By this request, or by an earlier one with the same key.
-    Order(Order),
+    /// By this request.
+    Now(Order),
+    /// By an earlier one with the same key.
+    Before(Order),
     /// The user has used the key for another order.
     KeyIsTaken,
 }
@@ -109,15 +111,20 @@ impl Store {
         self.readers.read(query).await
     }
 
-    /// Fills what was accepted longer ago than this, and says how many orders that were.
-    pub(crate) async fn fill(&self, age: Duration) -> Result<usize, StoreError> {
+    /// Fills what was accepted longer ago than this, and says which orders that were.
+    pub(crate) async fn fill(&self, age: Duration) -> Result<Vec<OrderId>, StoreError> {
         // A look first: a write is a turn on the one thread, and a lock on the file for all processes.
         if self.accepted(age).await? == 0 {
-            return Ok(0);
+            return Ok(Vec::new());
         }
-        let sql =
-            format!("UPDATE orders SET status = 'filled', filled_quantity = quantity WHERE {AGED}");
-        self.writer.write(move |db| db.prepare_cached(&sql)?.execute([modifier(age)])).await
+        let sql = format!(
+            "UPDATE orders SET status = 'filled', filled_quantity = quantity WHERE {AGED} RETURNING id"
+        );
+        let fill = move |db: &Connection| {
+            let mut update = db.prepare_cached(&sql)?;
+            update.query_map([modifier(age)], |row| row.get(0).map(OrderId))?.collect()
+        };
+        self.writer.write(fill).await
     }
 
     /// How many orders were accepted longer ago than this, and are not filled.
@@ -145,7 +152,7 @@ fn placed(db: &Connection, sender: &Sender, new: &NewOrder) -> Result<Option<Pla
     Ok(earlier.map(|earlier| {
         let is_same = (&*earlier.symbol, earlier.side, earlier.quantity, earlier.price)
             == (&*new.symbol, new.side, new.quantity, new.price);
-        if is_same { Placed::Order(earlier) } else { Placed::KeyIsTaken }
+        if is_same { Placed::Before(earlier) } else { Placed::KeyIsTaken }
     }))
 }
 
@@ -166,7 +173,7 @@ fn place(db: &Connection, sender: &Sender, new: &NewOrder, payment: &str) -> Res
         new.price,
         payment,
     );
-    db.prepare_cached(&sql)?.query_row(values, order).map(Placed::Order)
+    db.prepare_cached(&sql)?.query_row(values, order).map(Placed::Now)
 }
 
 fn order(row: &Row<'_>) -> Result<Order> {

@@ -23,7 +23,7 @@ fn sender(user: &str, key: Option<&str>) -> Sender {
 
 async fn place(store: &Store, key: Option<&str>, quantity: f64) -> Order {
     match store.place(sender("ann", key), some(quantity), "ch_1".to_owned()).await.unwrap() {
-        Placed::Order(order) => order,
+        Placed::Now(order) | Placed::Before(order) => order,
         Placed::KeyIsTaken => panic!("the key is taken"),
     }
 }
@@ -45,11 +45,12 @@ async fn an_order_is_there_after_the_file_was_opened_again() {
 async fn a_key_places_one_order_of_one_user() {
     let (_dir, store) = open();
     let first = place(&store, Some("k"), 1.0).await;
-    assert_eq!(place(&store, Some("k"), 1.0).await, first);
+    let again = store.place(sender("ann", Some("k")), some(1.0), "ch_2".to_owned());
+    assert_eq!(again.await.unwrap(), Placed::Before(first.clone()));
     let again = store.place(sender("ann", Some("k")), some(2.0), "ch_2".to_owned());
     assert_eq!(again.await.unwrap(), Placed::KeyIsTaken);
     let other = store.place(sender("bob", Some("k")), some(2.0), "ch_2".to_owned()).await.unwrap();
-    assert!(matches!(other, Placed::Order(order) if order.id > first.id));
+    assert!(matches!(other, Placed::Now(order) if order.id > first.id));
     assert!(place(&store, None, 1.0).await.id != place(&store, None, 1.0).await.id);
 }
 
@@ -59,7 +60,7 @@ async fn what_a_key_has_placed_is_found_before_anybody_pays_again() {
     let (ann, bob) = (sender("ann", Some("k")), sender("bob", Some("k")));
     assert_eq!(store.placed(&ann, &some(1.0)).await.unwrap(), None);
     let order = place(&store, Some("k"), 1.0).await;
-    assert_eq!(store.placed(&ann, &some(1.0)).await.unwrap(), Some(Placed::Order(order)));
+    assert_eq!(store.placed(&ann, &some(1.0)).await.unwrap(), Some(Placed::Before(order)));
     assert_eq!(store.placed(&ann, &some(2.0)).await.unwrap(), Some(Placed::KeyIsTaken));
     assert_eq!(store.placed(&bob, &some(1.0)).await.unwrap(), None);
     assert_eq!(store.placed(&sender("ann", None), &some(1.0)).await.unwrap(), None);
@@ -134,12 +135,12 @@ async fn changes_of_another_process_come_in_their_order() {
 async fn only_old_orders_are_filled() {
     let (_dir, store) = open();
     let id = place(&store, None, 2.5).await.id;
-    assert_eq!(store.fill(Duration::from_secs(3600)).await.unwrap(), 0);
+    assert_eq!(store.fill(Duration::from_secs(3600)).await.unwrap(), []);
     assert_eq!(store.accepted(Duration::ZERO).await.unwrap(), 1);
-    assert_eq!(store.fill(Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(store.fill(Duration::ZERO).await.unwrap(), [id]);
     let state = store.state(id).await.unwrap().unwrap();
     assert_eq!((state.status, state.filled_quantity), (Status::Filled, 2.5));
-    assert_eq!(store.fill(Duration::ZERO).await.unwrap(), 0);
+    assert_eq!(store.fill(Duration::ZERO).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use underpin_fsx::{
 };
 
 /// Mounted while it exists.
-struct Mount(PathBuf);
+pub(crate) struct Mount(PathBuf);
 
 impl Drop for Mount {
     fn drop(&mut self) {
@@ -23,7 +23,8 @@ impl Drop for Mount {
     }
 }
 
-fn dir() -> Result<TempDir, Skip> {
+/// A folder, if somebody may mount a file system there.
+pub(crate) fn dir() -> Result<TempDir, Skip> {
     if rustix::process::geteuid().is_root() {
         Ok(tempfile::tempdir().expect("a temp folder"))
     } else {
@@ -32,7 +33,7 @@ fn dir() -> Result<TempDir, Skip> {
 }
 
 /// A file system of one mebibyte, in memory.
-fn small(dir: &Path) -> Mount {
+pub(crate) fn small(dir: &Path) -> Mount {
     mount("tmpfs", dir, "tmpfs", MountFlags::empty(), c"size=1m").expect("root may mount");
     Mount(dir.to_owned())
 }

@@ -3,7 +3,6 @@
 use std::{
     io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
     net::TcpStream,
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -194,17 +193,20 @@ fn what_is_wrong_is_answered_with_a_problem() {
 }
 
 #[test]
-fn it_ends_with_its_parent_and_refuses_what_it_does_not_know() {
+fn it_listens_where_it_is_told_and_refuses_what_it_does_not_know() {
     let dir = folder();
     let mut command = orders(&dir);
     let port = super::free_port();
-    command.args(["payment-stub", "--until-eof", "--port", &port.to_string()]);
-    // The end of this stdin comes at once.
-    command.stdin(Stdio::null());
-    let output = run(command, PATIENCE);
-    assert_eq!(output.status.code(), Some(0), "{}", output.stderr);
-    assert!(output.stderr.contains(&format!("payment stub listens on http://127.0.0.1:{port}")));
-    for wrong in [&["--port"][..], &["--port", "65536"], &["--port", "x"], &["--evil"]] {
+    command.args(["payment-stub", "--port", &port.to_string()]);
+    let child = Child::spawn(command, PATIENCE);
+    child.wait_for_line(&format!("payment stub listens on http://127.0.0.1:{port}"));
+    for wrong in [
+        &["--port"][..],
+        &["--port", "65536"],
+        &["--port", "x"],
+        &["--port", "1", "2"],
+        &["--evil"],
+    ] {
         let mut command = orders(&dir);
         command.arg("payment-stub").args(wrong);
         let output = run(command, PATIENCE);
