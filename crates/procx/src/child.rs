@@ -143,7 +143,7 @@ impl Child {
     ///
     /// It goes on to end; wait for it again.
     pub async fn stop(&mut self) -> Result<Output, Error> {
-        self.handle.stop();
+        self.stop_soon();
         self.wait().await
     }
 
@@ -153,15 +153,19 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// When its time is over, when processes of it cannot be killed, or when its end cannot be known, because something else in this process waits for all children.
+    /// When its time is over, when processes of it cannot be killed, when the [reader](crate::Stdin::reader) of its input fails, or when its end cannot be known, because something else in this process waits for all children.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost.
     pub async fn wait(&mut self) -> Result<Output, Error> {
         drop(self.pump.take_stdin());
-        while let Step::Chunk(stream, length) = poll_fn(|cx| self.pump.poll_step(cx, true)).await {
-            self.keep(stream, length);
+        loop {
+            match poll_fn(|cx| self.pump.poll_step(cx, true)).await {
+                Step::Chunk(stream, length) => self.keep(stream, length),
+                Step::Broken => self.stop_soon(),
+                Step::Closed => break,
+            }
         }
         self.end().await;
         let out = self.out.take(&self.cmd.redactor);
@@ -186,7 +190,17 @@ impl Child {
         if ended.timed_out {
             return Err(self.too_late(Some(output)));
         }
+        if let Some(error) = self.pump.broken.take() {
+            let detail = "what it was to read could not be read";
+            let error = Error::new(ErrorKind::Io, &self.cmd, detail).with_source(error);
+            return Err(error.with_output(output));
+        }
         Ok(output)
+    }
+
+    /// Asks for the end without waiting for it.
+    pub(crate) fn stop_soon(&self) {
+        self.handle.stop();
     }
 
     /// Waits for the end after the last line; an error if that was forced by time.
@@ -291,6 +305,11 @@ fn unstarted(cmd: &Cmd, refusal: Refusal) -> Error {
                 cmd.min_containment
             );
             Error::new(ErrorKind::Containment, cmd, detail)
+        }
+        // The file itself was there when it was looked for.
+        Refusal::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+            let detail = "what its first line names, or its loader, does not exist";
+            Error::new(ErrorKind::Spawn, cmd, detail).with_source(error)
         }
         Refusal::Io(error) => {
             Error::new(ErrorKind::Spawn, cmd, "cannot be started").with_source(error)

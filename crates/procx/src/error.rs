@@ -42,7 +42,7 @@ pub enum ErrorKind {
     Escaped,
     /// The containment that was asked for cannot be had.
     Containment,
-    /// It printed more than is kept, and all was asked for.
+    /// It printed more than is kept, or was not read, and all was asked for.
     Truncated,
     /// What it printed is not what was asked for.
     Malformed,
@@ -94,8 +94,12 @@ impl Error {
     }
 
     pub(crate) fn truncated(cmd: &Cmd, output: Output) -> Error {
-        let printed = Size(output.stdout.total_bytes());
-        let detail = format!("printed {printed}, which is more than is kept: raise the capture");
+        let detail = if cmd.capture.reads {
+            let printed = Size(output.stdout.total_bytes());
+            format!("printed {printed}, which is more than is kept: raise the capture")
+        } else {
+            "its output is not read: capture it".to_owned()
+        };
         Error::new(ErrorKind::Truncated, cmd, detail).with_output(output)
     }
 

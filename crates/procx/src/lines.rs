@@ -62,6 +62,7 @@ impl<'a> Lines<'a> {
             }
             match poll_fn(|cx| child.pump.poll_step(cx, false)).await {
                 Step::Chunk(stream, length) => child.split(stream, length),
+                Step::Broken => child.stop_soon(),
                 Step::Closed if child.splitter.is_empty() => {
                     child.fails_by_time().await?;
                     return Ok(None);

@@ -17,7 +17,7 @@ mod told {
 
     impl Trace {
         pub(crate) fn begin(cmd: &Cmd, pid: u32, containment: Containment) -> Trace {
-            let program = cmd.program.to_string_lossy();
+            let program = cmd.redactor.os(&cmd.program);
             let span =
                 span!(target: "procx", Level::INFO, "procx.run", %program, pid, %containment);
             event!(target: "procx", parent: &span, Level::TRACE, command = %cmd, "child started");

@@ -48,9 +48,9 @@ enum State {
     Draining {
         until: Instant,
     },
-    /// Asked to end, until then.
+    /// Asked to end, until then; for ever, if the grace is longer than a clock counts.
     Stopping {
-        until: Instant,
+        until: Option<Instant>,
     },
     /// Killed, and looked at until nothing is left, or until then.
     Killing {
@@ -93,9 +93,8 @@ impl Entry {
     pub(super) fn next_look(&self) -> Option<Instant> {
         let turn = match self.state {
             State::Running => self.deadline,
-            State::Draining { until } | State::Stopping { until } | State::Killing { until } => {
-                Some(until)
-            }
+            State::Draining { until } | State::Killing { until } => Some(until),
+            State::Stopping { until } => until,
             State::Stuck | State::Over => None,
         };
         turn.into_iter().chain(self.look_at).min()
@@ -138,7 +137,7 @@ impl Entry {
         if self.state != State::Running {
             return;
         }
-        self.state = State::Stopping { until: now + self.grace };
+        self.state = State::Stopping { until: now.checked_add(self.grace) };
         self.tree.ask_to_end(glance);
     }
 
@@ -168,7 +167,7 @@ impl Entry {
             State::Stopping { until } => {
                 if looked_at && self.exited_at.is_some() && self.tree.others(glance).is_empty() {
                     self.finish(Vec::new());
-                } else if until <= now {
+                } else if until.is_some_and(|until| until <= now) {
                     self.kill(now);
                 } else if looked_at {
                     self.look_later(now);

@@ -25,6 +25,8 @@ pub(crate) use self::start::{spawn, starts_in_cgroups};
 
 /// What the kernel grants without a privilege.
 const LARGE_PIPE: usize = 1 << 20;
+/// Before Linux 5.11 the kernel knows no wait of more than 24 days, and refuses instead of waiting.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// The wake-up is no child.
 const WAKE_UP: u64 = u64::MAX;
 
@@ -78,9 +80,10 @@ impl Ends {
 
     /// Waits for ends, a wake-up, or this long.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> Vec<u64> {
-        let timeout = timeout.map(|time| Timespec {
-            tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX),
-            tv_nsec: time.subsec_nanos().into(),
+        let timeout = timeout.map(|time| {
+            let time = time.min(LONGEST_WAIT);
+            let tv_sec = time.as_secs().try_into().unwrap_or(i64::MAX);
+            Timespec { tv_sec, tv_nsec: time.subsec_nanos().into() }
         });
         let mut events = [const { MaybeUninit::uninit() }; 64];
         // It fails when a signal comes in between, and then there is nothing to tell of.

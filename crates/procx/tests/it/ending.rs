@@ -251,3 +251,34 @@ async fn one_that_has_left_the_group_is_asked_as_well() {
     assert_eq!(output.leftovers_killed, 0);
     assert_eq!(std::fs::read_to_string(&file).expect("it was asked"), "bye\n");
 }
+
+#[tokio::test]
+async fn the_longest_times_there_are_harm_nobody() {
+    for longest in [Duration::MAX, Duration::from_secs(1 << 40)] {
+        let polite = cmd("sleep").arg("3600").timeout(Duration::from_millis(50)).grace(longest);
+        let error = polite.run().await.expect_err("it is slow");
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+        let mut child = cmd("sleep").arg("3600").timeout(longest).spawn().await.expect("it starts");
+        assert_eq!(child.stop().await.expect("it ends").exit, Exit::Signal(15));
+    }
+    cmd("true").run().await.expect("others are not concerned");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_child_is_not_deaf_because_its_owner_is() {
+    if std::env::var_os("DEAF").is_some() {
+        let begun = Instant::now();
+        let slow = cmd("sleep").arg("3600").timeout(Duration::from_millis(50)).run().await;
+        let exit = slow.expect_err("it is slow").output().map(|output| output.exit);
+        assert_eq!(exit, Some(Exit::Signal(15)));
+        assert!(begun.elapsed() < Duration::from_secs(4), "it did not need its grace");
+        return;
+    }
+    // This test once more, in a process that ignores SIGTERM.
+    let test = std::env::current_exe().expect("a program has a path");
+    let deaf = script(
+        "trap '' TERM; exec \"$0\" --exact ending::a_child_is_not_deaf_because_its_owner_is",
+    );
+    deaf.arg(test).env("DEAF", "1").run().await.expect("it passes there");
+}

@@ -80,6 +80,15 @@ async fn a_child_has_a_span_and_its_end_an_event() {
 }
 
 #[tokio::test]
+async fn a_secret_in_the_name_of_the_program_is_masked() {
+    let lines = logged(async {
+        cmd("/bin/echo").redact("/bin/echo").run().await.expect("it runs");
+    });
+    let lines = lines.await;
+    assert!(lines[0].starts_with("INFO procx.run program=*** pid="), "{lines:?}");
+}
+
+#[tokio::test]
 async fn one_that_had_to_be_ended_is_a_warning() {
     let lines = logged(async {
         let slow = cmd("sleep").arg("3600").timeout(Duration::from_millis(50));

@@ -51,6 +51,10 @@ async fn whole_output_is_an_error_where_it_is_not_whole() {
 async fn nothing_is_kept_when_nothing_is_wanted() {
     let output = cmd("seq").arg("100000").capture(Capture::none()).run().await.expect("it ends");
     assert_eq!(output.stdout.total_bytes(), 0);
+    let error = cmd("echo").arg("text").capture(Capture::none()).text().await;
+    let error = error.expect_err("it was thrown away");
+    assert_eq!(error.kind(), ErrorKind::Truncated);
+    assert!(error.to_string().ends_with("its output is not read: capture it"), "{error}");
 }
 
 #[tokio::test]
