@@ -16,7 +16,7 @@ use crate::{
     capture::HeadTail,
     cmd::Cmd,
     containment::Containment,
-    engine::{self, Ended, Failure, Handle, Job, Started},
+    engine::{self, Ended, Failure, Handle, Job, Rules, Started},
     error::{Error, ErrorKind},
     lines::{Lines, Splitter},
     output::{Exit, Output},
@@ -71,9 +71,11 @@ impl Child {
             image: program::prepare(&cmd, stdio)?,
             limits: cmd.limits,
             minimum: cmd.min_containment,
-            deadline: cmd.timeout.and_then(|timeout| started.checked_add(timeout)),
-            grace: cmd.grace,
-            background: cmd.background,
+            rules: Rules {
+                deadline: cmd.timeout.and_then(|timeout| started.checked_add(timeout)),
+                grace: cmd.grace,
+                background: cmd.background,
+            },
         };
         if cmd.background && cmd.min_containment == Containment::Cgroup {
             let detail = "a cgroup leaves nothing in the background: ask for one of the two";
@@ -171,9 +173,10 @@ impl Child {
         let out = self.out.take(&self.cmd.redactor);
         let err = self.err.take(&self.cmd.redactor);
         let End::Known(ended) = &self.end else { return Err(self.lost(gone())) };
+        let is_over = ended.left.as_ref().is_ok_and(Vec::is_empty);
         let exit = match &ended.exit {
             Ok(exit) => *exit,
-            Err(_) if !ended.escaped.is_empty() => Exit::Code(-1),
+            Err(_) if !is_over => Exit::Code(-1),
             Err(error) => return Err(self.lost(io::Error::new(error.kind(), error.to_string()))),
         };
         let output = Output {
@@ -184,8 +187,8 @@ impl Child {
             pipe_held: self.pump.held,
             leftovers_killed: ended.leftovers_killed,
         };
-        if !ended.escaped.is_empty() {
-            return Err(Error::escaped(&self.cmd, &ended.escaped, output));
+        if !is_over {
+            return Err(Error::escaped(&self.cmd, &ended.left, output));
         }
         if ended.timed_out {
             return Err(self.too_late(Some(output)));

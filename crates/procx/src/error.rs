@@ -38,7 +38,7 @@ pub enum ErrorKind {
     Signal(i32),
     /// It was ended because its time was over.
     TimedOut,
-    /// Processes of it are left that cannot be killed.
+    /// Processes of it are left that cannot be killed, or nobody can tell, for want of a descriptor to look with.
     Escaped,
     /// The containment that was asked for cannot be had.
     Containment,
@@ -87,10 +87,20 @@ impl Error {
         error
     }
 
-    pub(crate) fn escaped(cmd: &Cmd, pids: &[u32], output: Output) -> Error {
-        let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-        let detail = format!("processes that cannot be killed are left: {list}");
-        Error::new(ErrorKind::Escaped, cmd, detail).with_output(output)
+    pub(crate) fn escaped(cmd: &Cmd, left: &io::Result<Vec<u32>>, output: Output) -> Error {
+        let error = match left {
+            Ok(pids) => {
+                let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+                let detail = format!("processes that cannot be killed are left: {list}");
+                Error::new(ErrorKind::Escaped, cmd, detail)
+            }
+            Err(error) => {
+                let detail = "nobody can tell whether processes of it are left";
+                let source = io::Error::new(error.kind(), error.to_string());
+                Error::new(ErrorKind::Escaped, cmd, detail).with_source(source)
+            }
+        };
+        error.with_output(output)
     }
 
     pub(crate) fn truncated(cmd: &Cmd, output: Output) -> Error {

@@ -5,7 +5,8 @@ mod clone;
 mod start;
 
 use std::{
-    fs, io,
+    fs::File,
+    io::{self, Read as _},
     mem::MaybeUninit,
     os::fd::{AsFd, OwnedFd},
     process,
@@ -14,6 +15,8 @@ use std::{
 
 use rustix::{
     event::{EventfdFlags, Timespec, epoll, eventfd},
+    fs::{PROC_SUPER_MAGIC, fstatfs},
+    io::Errno,
     pipe::fcntl_setpipe_size,
     process::{
         Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, child_subreaper, pidfd_open,
@@ -42,6 +45,21 @@ impl Leader {
     pub(crate) fn reap(&self) -> io::Result<Option<WaitIdStatus>> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
         Ok(waitid(WaitId::PidFd(self.descriptor.as_fd()), options)?)
+    }
+
+    /// Says whether it has ended, and waits to be reaped.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.look().is_ok_and(|status| status.is_some())
+    }
+
+    /// Says whether somebody else has reaped it, and its number may be anybody's.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.look(), Err(Errno::CHILD))
+    }
+
+    fn look(&self) -> Result<Option<WaitIdStatus>, Errno> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        waitid(WaitId::PidFd(self.descriptor.as_fd()), options)
     }
 }
 
@@ -124,7 +142,17 @@ pub(crate) fn reap_adopted(process: &OwnedFd) {
 /// The number of the last process that was started, of all that this one can see, stands at the end of `/proc/loadavg`.
 /// It cannot have come round to a number that is in use.
 pub(crate) fn is_alone(leader: &Leader) -> bool {
-    let last = fs::read_to_string("/proc/loadavg");
-    let last = last.ok().and_then(|line| line.split_whitespace().last()?.parse().ok());
-    last == Some(leader.pid.as_raw_pid())
+    last_started().is_ok_and(|last| last == leader.pid.as_raw_pid())
+}
+
+fn last_started() -> io::Result<i32> {
+    let mut file = File::open("/proc/loadavg")?;
+    // Some containers have a file of their own there, which is seconds old.
+    if fstatfs(&file)?.f_type != PROC_SUPER_MAGIC {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let mut line = String::new();
+    file.read_to_string(&mut line)?;
+    let last = line.split_whitespace().last().and_then(|last| last.parse().ok());
+    last.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use underpin_procx::{Cmd, Containment, ErrorKind, Exit, cmd, containment};
+use underpin_procx::{Capture, Cmd, Containment, ErrorKind, Exit, cmd, containment};
 
 use crate::{is_alive, is_there, pid_in, script, wait_until};
 
@@ -281,4 +281,46 @@ async fn a_child_is_not_deaf_because_its_owner_is() {
         "trap '' TERM; exec \"$0\" --exact ending::a_child_is_not_deaf_because_its_owner_is",
     );
     deaf.arg(test).env("DEAF", "1").run().await.expect("it passes there");
+}
+
+/// Everything that can be had, until this is dropped.
+fn all_descriptors() -> Vec<std::fs::File> {
+    std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn nothing_is_overlooked_for_want_of_descriptors() {
+    if std::env::var_os("FEW").is_none() {
+        // This test once more, alone, where there are few of them.
+        let test = std::env::current_exe().expect("a program has a path");
+        let few = script(
+            "ulimit -n 40; exec \"$0\" --exact ending::nothing_is_overlooked_for_want_of_descriptors",
+        );
+        few.arg(test).env("FEW", "1").run().await.expect("it passes there");
+        return;
+    }
+    let (_folder, file, cmd) = sleeper("setsid", "> /dev/null 2>&1 & wait");
+    // No pipe of ours is closed on the way, and gives its descriptor back.
+    let cmd = cmd.capture(Capture::none()).grace(Duration::from_millis(200));
+    let mut child = cmd.clone().spawn().await.expect("it starts");
+    let pid = pid_in(&file).await;
+    let held = all_descriptors();
+    let (output, ()) = tokio::join!(child.stop(), async {
+        tokio::time::sleep(Duration::from_millis(100)).await; // sleep-ok: long enough to look in vain
+        drop(held);
+    });
+    output.expect("it could be seen in the end");
+    assert!(!is_alive(pid));
+
+    let _ = std::fs::remove_file(&file);
+    let mut child = cmd.spawn().await.expect("it starts");
+    let pid = pid_in(&file).await;
+    let held = all_descriptors();
+    let error = child.stop().await.expect_err("there was no way to look");
+    drop(held);
+    assert_eq!(error.kind(), ErrorKind::Escaped);
+    assert!(error.to_string().ends_with("nobody can tell whether processes of it are left"));
+    let kill = underpin_procx::cmd("kill").args(["-9", &pid.to_string()]).run().await;
+    kill.expect("it is left, and ours");
 }
