@@ -129,7 +129,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// When there is no such signal, or the child was reaped.
+    /// When there is no such signal, which includes those of real time, or the child was reaped.
     pub fn signal(&self, number: i32) -> io::Result<()> {
         let signal = Signal::from_named_raw(number).ok_or(io::ErrorKind::InvalidInput)?;
         self.handle.tree.signal(signal)

@@ -145,7 +145,7 @@ impl Cmd {
 
     /// How long it may take, from the call to the last of its output; 30 s unless set.
     ///
-    /// When it is over, everything it has started gets SIGTERM, and what is left after the [grace](Cmd::grace) gets SIGKILL.
+    /// When it is over, everything it has started gets SIGTERM, and what is left after the [grace](Cmd::grace) gets SIGKILL. It returns when that is done.
     pub fn timeout(mut self, limit: Duration) -> Cmd {
         self.timeout = Some(limit);
         self

@@ -131,12 +131,13 @@ fn a_flood_through_both_pipes_stays_within_the_caps() {
 
 /// Holds a lease of its file: the kernel lets nobody open that, not even to run it, before it is given back.
 const LEASE: &str = "
-import fcntl, os, signal, sys, time
+import fcntl, os, signal, sys
 signal.signal(signal.SIGIO, signal.SIG_IGN)
 file = os.open(sys.argv[1], os.O_RDONLY)
 fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
 print('it is held', flush=True)
-time.sleep(30)
+signal.alarm(30)
+signal.pause()
 ";
 
 /// A file system that does not answer is like that.

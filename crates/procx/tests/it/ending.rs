@@ -324,3 +324,24 @@ async fn nothing_is_overlooked_for_want_of_descriptors() {
     let kill = underpin_procx::cmd("kill").args(["-9", &pid.to_string()]).run().await;
     kill.expect("it is left, and ours");
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_end_that_nobody_kept_is_an_error_and_nothing_is_left() {
+    if std::env::var_os("CARELESS").is_some() {
+        let error = script("exit 3").run().await.expect_err("its code is lost");
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().contains("is SIGCHLD ignored"), "{error}");
+        let (_folder, file, cmd) =
+            sleeper("", "> /dev/null 2>&1 & while ! test -s \"$PID_FILE\"; do :; done");
+        cmd.run().await.expect_err("its code is lost");
+        let pid = pid_in(&file).await;
+        wait_until("what it left is gone", || !is_alive(pid)).await;
+        return;
+    }
+    // This test once more, in a process whose children are reaped by nobody.
+    let name = "ending::an_end_that_nobody_kept_is_an_error_and_nothing_is_left";
+    let test = std::env::current_exe().expect("a program has a path");
+    let careless = cmd("env").arg("--ignore-signal=CHLD").arg(test).args(["--exact", name]);
+    careless.env("CARELESS", "1").run().await.expect("it passes there");
+}
