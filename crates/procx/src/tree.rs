@@ -209,6 +209,13 @@ impl Tree {
         killed
     }
 
+    /// Where there is only the group, nobody can see who is left in it when its leader has ended: all that are get SIGKILL.
+    pub(crate) fn kill_unseen(&self) {
+        if self.containment() == Containment::Group {
+            self.kill();
+        }
+    }
+
     /// Reaps the leader, if it has ended, as the last thing that is done with it.
     pub(crate) fn reap(&self) -> io::Result<Option<Exit>> {
         let mut reaped = self.lock();

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::{Child, Output, full_or, or_skip, python, run};
+use testkit::{Child, Output, Skip, full_or, or_skip, python, run};
 use underpin_procx::{ErrorKind, cmd};
 
 /// A run of all counts takes a quarter of an hour.
@@ -127,6 +127,25 @@ fn a_flood_through_both_pipes_stays_within_the_caps() {
     let output = run(adversary(&["read", &bytes.to_string()]), PATIENCE);
     tell(&output.stdout);
     assert!(output.status.success(), "{}{}", output.stdout, output.stderr);
+}
+
+#[test]
+fn what_is_left_in_a_group_is_ended_where_there_is_no_proc() {
+    let is_root = rustix::process::geteuid().is_root();
+    or_skip!(
+        is_root.then_some(()).ok_or_else(|| Skip::new("only root may mount (run it as root)"))
+    );
+    for kind in ["plain", "deaf", "holder"] {
+        let tag = format!("--tag=unseen-{}-{kind}", process::id());
+        let mut command = Command::new("unshare");
+        // All that it needs of it is its own path.
+        let hidden = "mount -t tmpfs tmpfs /proc && mkdir /proc/self && ln -s \"$0\" /proc/self/exe && exec \"$0\" \"$@\"";
+        command.args(["--mount", "sh", "-c", hidden, env!("CARGO_BIN_EXE_adversary")]);
+        command.args(["exit", kind, &tag]);
+        let Output { status, stdout, stderr, .. } = run(command, PATIENCE);
+        assert!(status.success() && stdout.contains("in a group"), "{stdout}{stderr}");
+        wait_for("what it left is gone", || survivors(&tag) == 0);
+    }
 }
 
 /// Holds a lease of its file: the kernel lets nobody open that, not even to run it, before it is given back.

@@ -202,7 +202,9 @@ impl Entry {
         }
     }
 
+    /// Says whether nothing is left beside the leader, which has ended.
     fn is_alone(&self, glance: &mut Glance) -> bool {
+        self.tree.kill_unseen();
         self.tree.others(glance).is_ok_and(|others| others.is_empty())
     }
 

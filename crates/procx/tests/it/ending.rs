@@ -36,6 +36,7 @@ async fn a_timeout_is_an_error_with_the_time_and_the_end_of_both_outputs() {
     assert_eq!(output.exit, Exit::Signal(15));
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn sigterm_reaches_the_whole_group_and_is_given_its_grace() {
     // The leader ends at once; its child needs a moment, and has it.
@@ -80,7 +81,8 @@ async fn what_is_left_behind_after_a_good_end_is_killed() {
     let (_folder, file, cmd) =
         sleeper("", "> /dev/null 2>&1 & while ! test -s \"$PID_FILE\"; do :; done");
     let output = cmd.run().await.expect("it ends well");
-    assert_eq!((output.leftovers_killed, output.pipe_held), (1, false));
+    let seen = u32::from(containment() > Containment::Group);
+    assert_eq!((output.leftovers_killed, output.pipe_held), (seen, false));
     assert!(!is_alive(pid_in(&file).await));
 }
 
@@ -220,6 +222,7 @@ async fn waiting_can_be_cancelled_and_loses_nothing() {
     assert_eq!(child.wait().await.expect("it ends").stdout.text(), "one\ntwo\n");
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_tree_inside_of_a_tree_ends_with_it() {
     // What a program does that is itself started by this crate, and starts others by it.

