@@ -16,7 +16,7 @@ use crate::{
     capture::HeadTail,
     cmd::Cmd,
     containment::Containment,
-    engine::{self, Ended, Failure, Handle, Job, Started},
+    engine::{self, Ended, Failure, Handle, Job, Rules, Started},
     error::{Error, ErrorKind},
     lines::{Lines, Splitter},
     output::{Exit, Output},
@@ -71,9 +71,11 @@ impl Child {
             image: program::prepare(&cmd, stdio)?,
             limits: cmd.limits,
             minimum: cmd.min_containment,
-            deadline: cmd.timeout.and_then(|timeout| started.checked_add(timeout)),
-            grace: cmd.grace,
-            background: cmd.background,
+            rules: Rules {
+                deadline: cmd.timeout.and_then(|timeout| started.checked_add(timeout)),
+                grace: cmd.grace,
+                background: cmd.background,
+            },
         };
         if cmd.background && cmd.min_containment == Containment::Cgroup {
             let detail = "a cgroup leaves nothing in the background: ask for one of the two";
@@ -127,7 +129,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// When there is no such signal, or the child was reaped.
+    /// When there is no such signal, which includes those of real time, or the child was reaped.
     pub fn signal(&self, number: i32) -> io::Result<()> {
         let signal = Signal::from_named_raw(number).ok_or(io::ErrorKind::InvalidInput)?;
         self.handle.tree.signal(signal)
@@ -143,7 +145,7 @@ impl Child {
     ///
     /// It goes on to end; wait for it again.
     pub async fn stop(&mut self) -> Result<Output, Error> {
-        self.handle.stop();
+        self.stop_soon();
         self.wait().await
     }
 
@@ -153,23 +155,28 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// When its time is over, when processes of it cannot be killed, or when its end cannot be known, because something else in this process waits for all children.
+    /// When its time is over, when processes of it cannot be killed, when the [reader](crate::Stdin::reader) of its input fails, or when its end cannot be known, because something else in this process waits for all children.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost.
     pub async fn wait(&mut self) -> Result<Output, Error> {
         drop(self.pump.take_stdin());
-        while let Step::Chunk(stream, length) = poll_fn(|cx| self.pump.poll_step(cx, true)).await {
-            self.keep(stream, length);
+        loop {
+            match poll_fn(|cx| self.pump.poll_step(cx, true)).await {
+                Step::Chunk(stream, length) => self.keep(stream, length),
+                Step::Broken => self.stop_soon(),
+                Step::Closed => break,
+            }
         }
         self.end().await;
         let out = self.out.take(&self.cmd.redactor);
         let err = self.err.take(&self.cmd.redactor);
         let End::Known(ended) = &self.end else { return Err(self.lost(gone())) };
+        let is_over = ended.left.as_ref().is_ok_and(Vec::is_empty);
         let exit = match &ended.exit {
             Ok(exit) => *exit,
-            Err(_) if !ended.escaped.is_empty() => Exit::Code(-1),
+            Err(_) if !is_over => Exit::Code(-1),
             Err(error) => return Err(self.lost(io::Error::new(error.kind(), error.to_string()))),
         };
         let output = Output {
@@ -180,13 +187,23 @@ impl Child {
             pipe_held: self.pump.held,
             leftovers_killed: ended.leftovers_killed,
         };
-        if !ended.escaped.is_empty() {
-            return Err(Error::escaped(&self.cmd, &ended.escaped, output));
+        if !is_over {
+            return Err(Error::escaped(&self.cmd, &ended.left, output));
         }
         if ended.timed_out {
             return Err(self.too_late(Some(output)));
         }
+        if let Some(error) = self.pump.broken.take() {
+            let detail = "what it was to read could not be read";
+            let error = Error::new(ErrorKind::Io, &self.cmd, detail).with_source(error);
+            return Err(error.with_output(output));
+        }
         Ok(output)
+    }
+
+    /// Asks for the end without waiting for it.
+    pub(crate) fn stop_soon(&self) {
+        self.handle.stop();
     }
 
     /// Waits for the end after the last line; an error if that was forced by time.
@@ -291,6 +308,11 @@ fn unstarted(cmd: &Cmd, refusal: Refusal) -> Error {
                 cmd.min_containment
             );
             Error::new(ErrorKind::Containment, cmd, detail)
+        }
+        // The file itself was there when it was looked for.
+        Refusal::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+            let detail = "what its first line names, or its loader, does not exist";
+            Error::new(ErrorKind::Spawn, cmd, detail).with_source(error)
         }
         Refusal::Io(error) => {
             Error::new(ErrorKind::Spawn, cmd, "cannot be started").with_source(error)

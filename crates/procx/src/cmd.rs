@@ -145,7 +145,7 @@ impl Cmd {
 
     /// How long it may take, from the call to the last of its output; 30 s unless set.
     ///
-    /// When it is over, everything it has started gets SIGTERM, and what is left after the [grace](Cmd::grace) gets SIGKILL.
+    /// When it is over, everything it has started gets SIGTERM, and what is left after the [grace](Cmd::grace) gets SIGKILL. It returns when that is done.
     pub fn timeout(mut self, limit: Duration) -> Cmd {
         self.timeout = Some(limit);
         self
@@ -239,7 +239,7 @@ impl Cmd {
     ///
     /// # Errors
     ///
-    /// As [`run`](Cmd::run), and when more was printed than is kept: 256 KiB unless [set](Cmd::capture).
+    /// As [`run`](Cmd::run), and when more was printed than is kept, 256 KiB unless [set](Cmd::capture), or nothing is read at all.
     ///
     /// # Cancel safety
     ///
@@ -281,7 +281,7 @@ impl Cmd {
         Child::spawn(self, crate::child::Wiring::default()).await
     }
 
-    /// As [`output`](Cmd::output), for programs without a runtime. It blocks the thread.
+    /// As [`run`](Cmd::run), for programs without a runtime. It blocks the thread.
     ///
     /// # Errors
     ///
@@ -311,7 +311,7 @@ impl Cmd {
     }
 
     pub(crate) fn text_of(&self, output: Output) -> Result<String, Error> {
-        if output.stdout.truncated() {
+        if !self.capture.reads || output.stdout.truncated() {
             return Err(Error::truncated(self, output));
         }
         Ok(output.stdout.text().trim().to_owned())
@@ -322,7 +322,7 @@ impl Cmd {
         &self,
         output: Output,
     ) -> Result<T, Error> {
-        let Some(bytes) = output.stdout.bytes() else {
+        let Some(bytes) = output.stdout.bytes().filter(|_| self.capture.reads) else {
             return Err(Error::truncated(self, output));
         };
         serde_json::from_slice(bytes).map_err(|error| {
@@ -347,12 +347,12 @@ impl Cmd {
 impl fmt::Display for Cmd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 200;
-        let mut line = self.program.to_string_lossy().into_owned();
+        let mut line = self.program.clone();
         for arg in &self.args {
-            line.push(' ');
-            line.push_str(&if arg.secret { "***".into() } else { arg.value.to_string_lossy() });
+            line.push(" ");
+            line.push(if arg.secret { OsStr::new("***") } else { &arg.value });
         }
-        let line = self.redactor.text(&line).replace(|char: char| char.is_control(), " ");
+        let line = self.redactor.os(&line).replace(|char: char| char.is_control(), " ");
         Short(&line, LONGEST).fmt(f)
     }
 }
@@ -362,7 +362,7 @@ impl fmt::Debug for Cmd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cmd")
             .field("command", &self.to_string())
-            .field("cwd", &self.cwd)
+            .field("cwd", &self.cwd.as_ref().map(|cwd| self.redactor.os(cwd.as_os_str())))
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }

@@ -11,9 +11,9 @@ pub enum Containment {
     /// The process group of the child: a process that leaves it escapes.
     Group,
     /// The group, and what `/proc` shows to descend from the child: by parents, sessions and groups, and by a mark in the environment, which a double fork into a session of its own keeps.
-    /// Only a process escapes that has left its group and session, cleared its environment, and lost its parent.
+    /// Only a process escapes that has left its group and session, and lost its parent, and whose environment does not show the mark, because it was cleared or overwritten, or is not for us to read.
     Sweep,
-    /// A cgroup of its own, in which it is started, which no process leaves, and which the kernel kills as a whole.
+    /// A cgroup of its own, in which it is started, which no process leaves unless root or systemd moves it, and which the kernel kills as a whole.
     Cgroup,
 }
 

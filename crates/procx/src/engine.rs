@@ -1,8 +1,9 @@
-//! The one thread that starts processes, waits for them and ends them.
+//! The thread that waits for processes and ends them, and has another one start them.
 //!
-//! It begins with the first child and never ends, so a child needs no runtime to be ended and reaped.
+//! Both begin with the first child and never end, so a child needs no runtime to be ended and reaped.
 
 mod entry;
+mod starter;
 
 use std::{
     collections::HashMap,
@@ -14,7 +15,10 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use self::entry::Entry;
+use self::{
+    entry::Entry,
+    starter::{Starter, Turn},
+};
 use crate::{
     containment::Containment,
     limits::Limits,
@@ -27,6 +31,8 @@ use crate::{
 /// How often, and from which pause on, a program is tried again that somebody still writes to.
 const BUSY_TRIES: u32 = 5;
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
+/// A start that has begun may go on for this long after its deadline: only a program that cannot be read takes longer.
+const LONGEST_START: Duration = Duration::from_secs(2);
 
 /// What is to be started, and the rules for its end.
 #[derive(Debug)]
@@ -34,6 +40,12 @@ pub(crate) struct Job {
     pub(crate) image: Image,
     pub(crate) limits: Limits,
     pub(crate) minimum: Containment,
+    pub(crate) rules: Rules,
+}
+
+/// How a child is to be ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rules {
     pub(crate) deadline: Option<Instant>,
     pub(crate) grace: Duration,
     pub(crate) background: bool,
@@ -66,7 +78,8 @@ pub(crate) struct Ended {
     /// It was ended because its time was over.
     pub(crate) timed_out: bool,
     pub(crate) leftovers_killed: u32,
-    pub(crate) escaped: Vec<u32>,
+    /// What could not be killed, or why nobody can tell.
+    pub(crate) left: io::Result<Vec<u32>>,
 }
 
 /// The one who may still have something to say about a child.
@@ -110,6 +123,7 @@ type Reply = oneshot::Sender<Result<Started, Failure>>;
 #[derive(Debug)]
 enum Message {
     Start(Box<Job>, Reply),
+    Started(u64, Result<Tree, (Refusal, Box<Job>)>),
     Stop(u64),
     Drained(u64),
     Kill(u64),
@@ -141,8 +155,9 @@ impl Engine {
         let floor = Floor {
             engine: Arc::clone(&engine),
             ends,
+            starter: Starter::begin(Arc::clone(&engine))?,
+            starting: HashMap::new(),
             entries: HashMap::new(),
-            busy: Vec::new(),
             next: 0,
         };
         thread::Builder::new().name("procx".to_owned()).spawn(move || floor.run())?;
@@ -159,10 +174,42 @@ impl Engine {
 struct Floor {
     engine: Arc<Engine>,
     ends: Ends,
+    starter: Starter,
+    starting: HashMap<u64, Starting>,
     entries: HashMap<u64, Entry>,
-    /// Programs that somebody still writes to, and when to try them again.
-    busy: Vec<(Instant, u32, Box<Job>, Reply)>,
     next: u64,
+}
+
+/// A child that is to be.
+struct Starting {
+    rules: Rules,
+    reply: Reply,
+    turn: Turn,
+    tries: u32,
+    /// When to try it again, if somebody still writes to the program.
+    again: Option<(Instant, Box<Job>)>,
+    give_up_at: Option<Instant>,
+}
+
+impl Starting {
+    fn next_look(&self) -> Option<Instant> {
+        self.again.iter().map(|(at, _)| *at).chain(self.give_up_at).min()
+    }
+
+    /// Says whether it is given up: nobody waits for it any more, or its time is over.
+    fn is_given_up(&mut self, now: Instant) -> bool {
+        if self.reply.is_closed() && self.turn.take() {
+            return true;
+        }
+        let Some(late) = self.give_up_at.filter(|at| *at <= now) else { return false };
+        let is_overdue = self.rules.deadline.is_some_and(|deadline| deadline < late);
+        if is_overdue || self.turn.take() {
+            return true;
+        }
+        // It is being started, and better ended in its order than left to itself.
+        self.give_up_at = Some(late + LONGEST_START);
+        false
+    }
 }
 
 impl Floor {
@@ -170,7 +217,7 @@ impl Floor {
         loop {
             let now = Instant::now();
             let entries = self.entries.values().filter_map(Entry::next_look);
-            let next = entries.chain(self.busy.iter().map(|(at, ..)| *at)).min();
+            let next = entries.chain(self.starting.values().filter_map(Starting::next_look)).min();
             let ended = self.ends.wait(next.map(|at| at.saturating_duration_since(now)));
             let now = Instant::now();
             // Taken after these ends, and good for all that is asked because of them.
@@ -179,12 +226,7 @@ impl Floor {
                 self.with(id, |entry| entry.exited(now, &mut glance));
             }
             self.messages(now, &mut glance);
-            let (due, rest) =
-                std::mem::take(&mut self.busy).into_iter().partition(|(at, ..)| *at <= now);
-            self.busy = rest;
-            for (_, tries, job, reply) in due {
-                self.start(job, tries, reply);
-            }
+            self.look_at_starting(now);
             for entry in self.entries.values_mut() {
                 entry.look(now, &mut glance);
             }
@@ -197,7 +239,9 @@ impl Floor {
             std::mem::take(&mut *self.engine.inbox.lock().unwrap_or_else(PoisonError::into_inner));
         for message in messages {
             match message {
-                Message::Start(job, reply) => self.start(job, 0, reply),
+                Message::Start(job, reply) => self.start(job, reply, now),
+                Message::Started(id, Ok(tree)) => self.started(id, tree, now),
+                Message::Started(id, Err((refusal, job))) => self.refused(id, refusal, job, now),
                 Message::Stop(id) => self.with(id, |entry| entry.stop(now, glance)),
                 Message::Drained(id) => self.with(id, |entry| entry.drained(now, glance)),
                 Message::Kill(id) => self.with(id, |entry| entry.kill(now)),
@@ -211,43 +255,70 @@ impl Floor {
         }
     }
 
-    fn start(&mut self, mut job: Box<Job>, tries: u32, reply: Reply) {
-        // Whoever has asked may be gone.
-        if reply.is_closed() {
-            return;
-        }
-        let now = Instant::now();
-        if job.deadline.is_some_and(|deadline| deadline <= now) {
+    fn start(&mut self, job: Box<Job>, reply: Reply, now: Instant) {
+        let Job { rules, .. } = *job;
+        if rules.deadline.is_some_and(|deadline| deadline <= now) {
             let _ = reply.send(Err(Failure::TimedOut));
             return;
         }
-        let tree = match Tree::start(&mut job) {
-            Ok(tree) => Arc::new(tree),
-            Err(Refusal::Io(error))
-                if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY_TRIES =>
+        let turn = Turn::default();
+        self.next += 1;
+        self.starter.start(self.next, job, &turn);
+        let give_up_at = rules.deadline;
+        let starting = Starting { rules, reply, turn, tries: 0, again: None, give_up_at };
+        self.starting.insert(self.next, starting);
+    }
+
+    fn look_at_starting(&mut self, now: Instant) {
+        for (_, late) in self.starting.extract_if(|_, starting| starting.is_given_up(now)) {
+            let _ = late.reply.send(Err(Failure::TimedOut));
+        }
+        for (id, starting) in &mut self.starting {
+            if let Some((_, job)) = starting.again.take_if(|(at, _)| *at <= now) {
+                self.starter.start(*id, job, &starting.turn);
+            }
+        }
+    }
+
+    fn refused(&mut self, id: u64, refusal: Refusal, job: Box<Job>, now: Instant) {
+        let Some(mut starting) = self.starting.remove(&id) else { return };
+        match refusal {
+            Refusal::Io(error)
+                if error.kind() == io::ErrorKind::ExecutableFileBusy
+                    && starting.tries < BUSY_TRIES =>
             {
-                self.busy.push((now + BUSY_PAUSE * (1 << tries), tries + 1, job, reply));
-                return;
+                starting.again = Some((now + BUSY_PAUSE * (1 << starting.tries), job));
+                starting.tries += 1;
+                starting.turn = Turn::default();
+                self.starting.insert(id, starting);
             }
-            Err(refusal) => {
-                let _ = reply.send(Err(Failure::Refused(refusal)));
-                return;
-            }
-        };
+            refusal => drop(starting.reply.send(Err(Failure::Refused(refusal)))),
+        }
+    }
+
+    fn started(&mut self, id: u64, tree: Tree, now: Instant) {
+        let tree = Arc::new(tree);
+        let starting = self.starting.remove(&id);
+        let rules = starting.as_ref().map_or_else(Rules::default, |starting| starting.rules);
         let (send_exited, exited) = oneshot::channel();
         let (send_ended, ended) = oneshot::channel();
-        self.next += 1;
-        let id = self.next;
-        let mut entry = Entry::new(Arc::clone(&tree), &job, send_exited, send_ended);
-        // Our ends of its streams: from here on only the child holds them.
-        drop(job);
-        if self.ends.watch(tree.leader(), id).is_err() {
-            // Its end will be looked for instead of told.
-            entry.unwatched(now);
+        let entry = Entry::new(Arc::clone(&tree), rules, send_exited, send_ended);
+        let entry = self.entries.entry(id).insert_entry(entry).into_mut();
+        match (self.ends.watch(tree.leader(), id), starting) {
+            (Ok(()), Some(starting)) => {
+                let handle = Handle { engine: Arc::clone(&self.engine), id, tree, over: false };
+                // If nobody takes it, dropping it kills the child.
+                let _ = starting.reply.send(Ok(Started { handle, exited, ended }));
+            }
+            // Nobody waits for it any more.
+            (Ok(()), None) => entry.kill(now),
+            // Nobody would be told of its end.
+            (Err(error), starting) => {
+                entry.kill(now);
+                if let Some(starting) = starting {
+                    let _ = starting.reply.send(Err(Failure::Refused(error.into())));
+                }
+            }
         }
-        self.entries.insert(id, entry);
-        let handle = Handle { engine: Arc::clone(&self.engine), id, tree, over: false };
-        // If nobody takes it, dropping it kills the child.
-        let _ = reply.send(Ok(Started { handle, exited, ended }));
     }
 }

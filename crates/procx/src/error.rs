@@ -38,11 +38,11 @@ pub enum ErrorKind {
     Signal(i32),
     /// It was ended because its time was over.
     TimedOut,
-    /// Processes of it are left that cannot be killed.
+    /// Processes of it are left that cannot be killed, or nobody can tell, for want of a descriptor to look with.
     Escaped,
     /// The containment that was asked for cannot be had.
     Containment,
-    /// It printed more than is kept, and all was asked for.
+    /// It printed more than is kept, or was not read, and all was asked for.
     Truncated,
     /// What it printed is not what was asked for.
     Malformed,
@@ -87,15 +87,29 @@ impl Error {
         error
     }
 
-    pub(crate) fn escaped(cmd: &Cmd, pids: &[u32], output: Output) -> Error {
-        let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-        let detail = format!("processes that cannot be killed are left: {list}");
-        Error::new(ErrorKind::Escaped, cmd, detail).with_output(output)
+    pub(crate) fn escaped(cmd: &Cmd, left: &io::Result<Vec<u32>>, output: Output) -> Error {
+        let error = match left {
+            Ok(pids) => {
+                let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+                let detail = format!("processes that cannot be killed are left: {list}");
+                Error::new(ErrorKind::Escaped, cmd, detail)
+            }
+            Err(error) => {
+                let detail = "nobody can tell whether processes of it are left";
+                let source = io::Error::new(error.kind(), error.to_string());
+                Error::new(ErrorKind::Escaped, cmd, detail).with_source(source)
+            }
+        };
+        error.with_output(output)
     }
 
     pub(crate) fn truncated(cmd: &Cmd, output: Output) -> Error {
-        let printed = Size(output.stdout.total_bytes());
-        let detail = format!("printed {printed}, which is more than is kept: raise the capture");
+        let detail = if cmd.capture.reads {
+            let printed = Size(output.stdout.total_bytes());
+            format!("printed {printed}, which is more than is kept: raise the capture")
+        } else {
+            "its output is not read: capture it".to_owned()
+        };
         Error::new(ErrorKind::Truncated, cmd, detail).with_output(output)
     }
 

@@ -31,7 +31,7 @@ impl Limits {
 
     /// Time on a processor, for each process, rounded up to a second (`RLIMIT_CPU`). A process that uses more gets SIGKILL.
     pub fn cpu(self, time: Duration) -> Limits {
-        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
         Limits { cpu_seconds: Some(seconds), ..self }
     }
 

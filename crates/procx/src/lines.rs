@@ -40,7 +40,7 @@ impl<'a> Lines<'a> {
         Lines(child)
     }
 
-    /// Waits for the next line of either stream; `None` when both have ended.
+    /// Waits for the next line of either stream; `None` when both have ended, and the child with them.
     ///
     /// Of one stream the lines are in order. Between the two the order is that of arrival, to within what one read takes.
     /// A line ends with LF or CRLF; one that is longer than 1 MiB arrives in pieces of that size.
@@ -62,6 +62,7 @@ impl<'a> Lines<'a> {
             }
             match poll_fn(|cx| child.pump.poll_step(cx, false)).await {
                 Step::Chunk(stream, length) => child.split(stream, length),
+                Step::Broken => child.stop_soon(),
                 Step::Closed if child.splitter.is_empty() => {
                     child.fails_by_time().await?;
                     return Ok(None);

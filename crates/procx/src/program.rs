@@ -7,11 +7,13 @@ use std::{
     fs, io,
     os::{
         fd::OwnedFd,
-        unix::{ffi::OsStrExt as _, fs::PermissionsExt as _, process::CommandExt as _},
+        unix::{ffi::OsStrExt as _, process::CommandExt as _},
     },
     path::{Path, PathBuf},
     process::Command,
 };
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use crate::{
     cmd::Cmd,
@@ -52,18 +54,11 @@ impl Image {
 
 /// Finds it, and says what is wrong with it as far as that shows before it is started.
 pub(crate) fn prepare(cmd: &Cmd, stdio: [OwnedFd; 3]) -> Result<Image, Error> {
-    let bad = |word: &OsString| word.as_bytes().contains(&0);
-    let variables = cmd.env.iter().flat_map(|(name, value)| [Some(name), value.as_ref()]).flatten();
-    let words = cmd.args.iter().map(|arg| &arg.value).chain([&cmd.program]).chain(variables);
-    if cmd.program.is_empty() || words.into_iter().any(bad) {
-        let detail = "a program needs a name, and no argument or variable may contain a NUL";
-        return Err(Error::new(ErrorKind::Spawn, cmd, detail));
+    if let Some(wrong) = wrong_word(cmd) {
+        return Err(Error::new(ErrorKind::Spawn, cmd, wrong));
     }
-    if let Some(cwd) = &cmd.cwd
-        && !cwd.is_dir()
-    {
-        let detail = format!("the folder to run in does not exist: {}", cwd.display());
-        return Err(Error::new(ErrorKind::CwdMissing, cmd, cmd.redactor.text(&detail)));
+    if let Some(cwd) = &cmd.cwd {
+        check_folder(cmd, cwd)?;
     }
     let args = cmd.args.iter().map(|arg| &arg.value);
     Ok(Image {
@@ -73,6 +68,52 @@ pub(crate) fn prepare(cmd: &Cmd, stdio: [OwnedFd; 3]) -> Result<Image, Error> {
         cwd: cmd.cwd.clone(),
         stdio,
     })
+}
+
+/// What no program can be given, or would be given as something else.
+fn wrong_word(cmd: &Cmd) -> Option<&'static str> {
+    let has_nul = |word: &OsString| word.as_bytes().contains(&0);
+    let variables = cmd.env.iter().flat_map(|(name, value)| [Some(name), value.as_ref()]).flatten();
+    let mut words = cmd.args.iter().map(|arg| &arg.value).chain([&cmd.program]).chain(variables);
+    // `A=B` with the value `C` would be `A` with the value `B=C`.
+    let is_name = |name: &OsString| !name.is_empty() && !name.as_bytes().contains(&b'=');
+    let mut set = cmd.env.iter().filter(|(_, value)| value.is_some());
+    if cmd.program.is_empty() {
+        Some("a program needs a name")
+    } else if words.any(has_nul) {
+        Some("no argument or variable may contain a NUL")
+    } else if set.any(|(name, _)| !is_name(name)) {
+        Some("a variable needs a name, and no `=` in it")
+    } else {
+        None
+    }
+}
+
+fn check_folder(cmd: &Cmd, folder: &Path) -> Result<(), Error> {
+    let (kind, what, source) = match fs::metadata(folder) {
+        Ok(found) if !found.is_dir() => (ErrorKind::CwdMissing, "is no folder", None),
+        Ok(_) => match may_execute(folder) {
+            Ok(()) => return Ok(()),
+            Err(error) => (ErrorKind::Spawn, "cannot be entered", Some(error)),
+        },
+        Err(error) if is_absent(&error) => (ErrorKind::CwdMissing, "does not exist", None),
+        Err(error) => (ErrorKind::Spawn, "cannot be entered", Some(error)),
+    };
+    let detail = format!("the folder to run in {what}: {}", cmd.redactor.os(folder.as_os_str()));
+    let error = Error::new(kind, cmd, detail);
+    Err(match source {
+        Some(source) => error.with_source(source),
+        None => error,
+    })
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// As the child will be asked: not every bit of the mode is for everybody, and some file systems are mounted without.
+fn may_execute(path: &Path) -> io::Result<()> {
+    Ok(accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS)?)
 }
 
 fn environment(cmd: &Cmd) -> BTreeMap<OsString, OsString> {
@@ -100,10 +141,12 @@ fn find(cmd: &Cmd) -> Result<PathBuf, Error> {
         };
         // The child has changed its folder when it looks.
         let path = std::path::absolute(&path).unwrap_or(path);
-        return if path.exists() {
-            Ok(path)
-        } else {
-            Err(Error::new(ErrorKind::NotFound, cmd, "there is no such file"))
+        return match fs::metadata(&path) {
+            Err(error) if is_absent(&error) => {
+                Err(Error::new(ErrorKind::NotFound, cmd, "there is no such file"))
+            }
+            // What else is wrong with it, the system says when it is started.
+            _ => Ok(path),
         };
     }
     let path = cmd.env_of_child(OsStr::new("PATH"));
@@ -112,9 +155,7 @@ fn find(cmd: &Cmd) -> Result<PathBuf, Error> {
     let folders = env::split_paths(folders).filter(|folder| folder.is_absolute());
     let candidates: Vec<PathBuf> =
         folders.map(|folder| folder.join(program)).filter(|path| path.is_file()).collect();
-    let executable = candidates
-        .iter()
-        .find(|path| fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o111 != 0));
+    let executable = candidates.iter().find(|path| may_execute(path).is_ok());
     // One that cannot be executed is found, too, and then cannot be started.
     executable
         .or(candidates.first())

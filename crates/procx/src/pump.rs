@@ -36,6 +36,8 @@ pub(crate) enum Stream {
 pub(crate) enum Step {
     /// So many bytes are in the [buffer](Pump::buffer).
     Chunk(Stream, usize),
+    /// What is to be written cannot be read: the child is to be ended.
+    Broken,
     /// Nothing more will come.
     Closed,
 }
@@ -53,6 +55,8 @@ pub(crate) struct Pump {
     quiet: Option<Pin<Box<Sleep>>>,
     /// Another process held a stream when it was given up.
     pub(crate) held: bool,
+    /// Why what was to be written could not be read.
+    pub(crate) broken: Option<io::Error>,
 }
 
 impl Pump {
@@ -71,6 +75,7 @@ impl Pump {
             exited_at: None,
             quiet: None,
             held: false,
+            broken: None,
         }
     }
 
@@ -93,8 +98,18 @@ impl Pump {
             self.exited_at = Some(Instant::now());
             self.stdin = None;
         }
-        if self.stdin.is_some() && self.poll_feed(cx).is_ready() {
-            self.stdin = None;
+        if self.stdin.is_some()
+            && let Poll::Ready(fed) = self.poll_feed(cx)
+        {
+            match fed {
+                Ok(()) => self.stdin = None,
+                // Its end is kept open: the child must not take this for the end of its input.
+                Err(error) => {
+                    self.feed = Feed::Broken;
+                    self.broken = Some(error);
+                    return Poll::Ready(Step::Broken);
+                }
+            }
         }
         self.buffer.resize(self.buffer.len().max(CHUNK), 0);
         // The one that was read last is asked last.
@@ -160,29 +175,29 @@ impl Pump {
         self.exited_at.is_some_and(|exited_at| exited_at.elapsed() >= LONGEST_DRAIN)
     }
 
-    /// Writes what there is to write. Ready when that is all, or when nobody reads it.
-    fn poll_feed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(stdin) = &self.stdin else { return Poll::Ready(()) };
+    /// Writes what there is to write. Ready when that is all, when nobody reads it, or when it cannot be read.
+    fn poll_feed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(stdin) = &self.stdin else { return Poll::Ready(Ok(())) };
         match &mut self.feed {
-            // Somebody else writes, or will.
-            Feed::Nothing => Poll::Pending,
-            Feed::Bytes(bytes, at) => poll_write(cx, stdin, bytes, at),
+            // Somebody else writes, or will, or nobody does.
+            Feed::Nothing | Feed::Broken => Poll::Pending,
+            Feed::Bytes(bytes, at) => poll_write(cx, stdin, bytes, at).map(Ok),
             Feed::Reader(reader, pending) => loop {
                 let mut at = 0;
                 let written = poll_write(cx, stdin, pending, &mut at);
                 pending.drain(..at);
                 ready!(written);
                 if !pending.is_empty() {
-                    return Poll::Ready(());
+                    return Poll::Ready(Ok(()));
                 }
                 pending.resize(CHUNK, 0);
                 let mut buffer = ReadBuf::new(pending);
                 let read = Pin::new(&mut *reader).poll_read(cx, &mut buffer);
                 let filled = buffer.filled().len();
                 pending.truncate(filled);
-                // An error of the reader is the end of what it gives.
-                if ready!(read).is_err() || filled == 0 {
-                    return Poll::Ready(());
+                ready!(read)?;
+                if filled == 0 {
+                    return Poll::Ready(Ok(()));
                 }
             },
         }

@@ -39,6 +39,8 @@ impl Stdin {
     }
 
     /// What this gives, for one run: a second run of the same command is an error.
+    ///
+    /// If it fails, the child is [ended](crate::Child::stop) before it can take that for the end of its input, and so is an error.
     pub fn reader(reader: impl AsyncRead + Send + Unpin + 'static) -> Stdin {
         Stdin(Source::Reader(Arc::new(Mutex::new(Some(Box::new(reader))))))
     }
@@ -77,6 +79,8 @@ pub(crate) enum Feed {
     Bytes(Arc<[u8]>, usize),
     /// What was read and is not written yet.
     Reader(Reader, Vec<u8>),
+    /// The reader has failed.
+    Broken,
 }
 
 impl From<&[u8]> for Stdin {

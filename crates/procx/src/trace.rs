@@ -17,7 +17,7 @@ mod told {
 
     impl Trace {
         pub(crate) fn begin(cmd: &Cmd, pid: u32, containment: Containment) -> Trace {
-            let program = cmd.program.to_string_lossy();
+            let program = cmd.redactor.os(&cmd.program);
             let span =
                 span!(target: "procx", Level::INFO, "procx.run", %program, pid, %containment);
             event!(target: "procx", parent: &span, Level::TRACE, command = %cmd, "child started");
@@ -28,8 +28,8 @@ mod told {
             let elapsed = ended.exited_at.saturating_duration_since(started).as_secs_f64();
             let exit = ended.exit.as_ref().map_or_else(ToString::to_string, ToString::to_string);
             let (timed_out, leftovers) = (ended.timed_out, ended.leftovers_killed);
-            if timed_out || leftovers > 0 || !ended.escaped.is_empty() {
-                let escaped = ended.escaped.len();
+            let escaped = ended.left.as_ref().map_or(-1, |left| left.len().cast_signed());
+            if timed_out || leftovers > 0 || escaped != 0 {
                 event!(target: "procx", parent: &self.0, Level::WARN, exit, elapsed, timed_out, leftovers, escaped, "child had to be ended");
             } else {
                 event!(target: "procx", parent: &self.0, Level::DEBUG, exit, elapsed, "child ended");

@@ -20,6 +20,7 @@ use std::{
     os::fd::OwnedFd,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 use rustix::process::{
@@ -82,28 +83,36 @@ impl Tree {
         job.image.env.retain(|(name, _)| name != MARK);
         job.image.env.push((MARK.into(), nested(&mark)));
         // Nothing is left in the background of a cgroup, because it ends with its owner.
-        let wants_cgroup = !job.background || job.minimum == Containment::Cgroup;
-        let mut cgroup = wants_cgroup.then(Cgroup::create).flatten();
-        let leader = match sys::spawn(&job.image, &job.limits, cgroup.as_ref().map(Cgroup::folder))
-        {
-            Err(error) if cgroup.is_some() && error.kind() == io::ErrorKind::Unsupported => {
-                cgroup = None;
-                sys::spawn(&job.image, &job.limits, None)?
+        let wants_cgroup = !job.rules.background || job.minimum == Containment::Cgroup;
+        if let Some(cgroup) = wants_cgroup.then(Cgroup::create).flatten() {
+            match sys::spawn(&job.image, &job.limits, Some(cgroup.folder())) {
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                leader => return Ok(Tree::new(leader?, None, Some(cgroup))),
             }
-            result => result?,
-        };
-        let sweep = if cgroup.is_none() { Sweep::of(leader.pid, mark) } else { None };
-        let tree =
-            Tree { leader, sweep, cgroup, reaped: Mutex::new(false), adopted: Mutex::default() };
-        if tree.containment() < job.minimum {
-            tree.kill();
-            // SIGKILL takes a moment, and this happens once in a blue moon.
-            while matches!(tree.reap(), Ok(None)) {
-                thread::yield_now();
+        }
+        let found = if sweep::is_available() { Containment::Sweep } else { Containment::Group };
+        if found < job.minimum {
+            return Err(Refusal::Containment(found));
+        }
+        let mut tree = Tree::new(sys::spawn(&job.image, &job.limits, None)?, None, None);
+        if found == Containment::Sweep {
+            match Sweep::of(tree.leader.pid, mark) {
+                Ok(sweep) => tree.sweep = Some(sweep),
+                // Nothing less than it was to be: there is no descriptor left.
+                Err(error) => {
+                    tree.kill();
+                    while matches!(tree.reap(), Ok(None)) {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    return Err(error.into());
+                }
             }
-            return Err(Refusal::Containment(tree.containment()));
         }
         Ok(tree)
+    }
+
+    fn new(leader: Leader, sweep: Option<Sweep>, cgroup: Option<Cgroup>) -> Tree {
+        Tree { leader, sweep, cgroup, reaped: Mutex::new(false), adopted: Mutex::default() }
     }
 
     pub(crate) fn containment(&self) -> Containment {
@@ -124,31 +133,35 @@ impl Tree {
 
     /// Sends it to the process group.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
-        if *self.lock() {
+        if *self.lock() || self.leader.is_gone() {
             return Err(io::ErrorKind::NotFound.into());
         }
         Ok(kill_process_group(self.leader.pid, signal)?)
     }
 
     /// The processes that are alive beside the leader, which is not reaped yet.
-    pub(crate) fn others(&self, glance: &mut Glance) -> Vec<u32> {
+    ///
+    /// An error is not to be taken for none.
+    pub(crate) fn others(&self, glance: &mut Glance) -> io::Result<Vec<u32>> {
         if sys::is_alone(&self.leader) {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let leader = self.id();
-        let mut found: Vec<u32> =
-            self.cgroup.iter().flat_map(Cgroup::members).filter(|pid| *pid != leader).collect();
-        found.extend(self.sweep.iter().flat_map(|sweep| sweep.others(glance)));
+        let mut found = match (&self.cgroup, &self.sweep) {
+            (Some(cgroup), _) => cgroup.members()?,
+            (None, Some(sweep)) => sweep.others(glance)?,
+            (None, None) => Vec::new(),
+        };
+        found.retain(|pid| *pid != self.id());
         found.sort_unstable();
         found.dedup();
-        found
+        Ok(found)
     }
 
     /// Sends SIGTERM to everything that is found: to the group, and to those who have left it.
     ///
     /// Whoever is found is known from then on, even if its parent ends.
     pub(crate) fn ask_to_end(&self, glance: &mut Glance) {
-        let others = self.others(glance);
+        let others = self.others(glance).unwrap_or_default();
         let has_left = |pid: &Pid| getpgid(Some(*pid)).is_ok_and(|group| group != self.leader.pid);
         let pids = others.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed()));
         let apart: Vec<(Pid, OwnedFd)> =
@@ -161,7 +174,7 @@ impl Tree {
             return;
         }
         // A number may have got to another process before it was held.
-        let still = self.others(&mut Glance::default());
+        let still = self.others(&mut Glance::default()).unwrap_or_default();
         for (pid, process) in apart {
             if still.contains(&pid.as_raw_pid().unsigned_abs()) {
                 for signal in [Signal::TERM, Signal::CONT] {
@@ -181,7 +194,7 @@ impl Tree {
         }
         let mut killed = 0;
         if sys::adopts() {
-            let others = self.others(&mut Glance::default());
+            let others = self.others(&mut Glance::default()).unwrap_or_default();
             let pids = others.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed()));
             pids.filter_map(sys::hold).for_each(|process| self.adopt(process));
         }
@@ -190,8 +203,17 @@ impl Tree {
             killed += self.sweep.as_ref().map_or(0, Sweep::kill);
         }
         // After the sweep, which follows parents to their children.
-        let _ = kill_process_group(self.leader.pid, Signal::KILL);
+        if !self.leader.is_gone() {
+            let _ = kill_process_group(self.leader.pid, Signal::KILL);
+        }
         killed
+    }
+
+    /// Where there is only the group, nobody can see who is left in it when its leader has ended: all that are get SIGKILL.
+    pub(crate) fn kill_unseen(&self) {
+        if self.containment() == Containment::Group {
+            self.kill();
+        }
     }
 
     /// Reaps the leader, if it has ended, as the last thing that is done with it.

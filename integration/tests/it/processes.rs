@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::{Child, Output, full_or, run};
+use testkit::{Child, Output, Skip, full_or, or_skip, python, run};
+use underpin_procx::{ErrorKind, cmd};
 
 /// A run of all counts takes a quarter of an hour.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -126,4 +127,66 @@ fn a_flood_through_both_pipes_stays_within_the_caps() {
     let output = run(adversary(&["read", &bytes.to_string()]), PATIENCE);
     tell(&output.stdout);
     assert!(output.status.success(), "{}{}", output.stdout, output.stderr);
+}
+
+#[test]
+fn what_is_left_in_a_group_is_ended_where_there_is_no_proc() {
+    let is_root = rustix::process::geteuid().is_root();
+    or_skip!(
+        is_root.then_some(()).ok_or_else(|| Skip::new("only root may mount (run it as root)"))
+    );
+    for kind in ["plain", "deaf", "holder"] {
+        let tag = format!("--tag=unseen-{}-{kind}", process::id());
+        let mut command = Command::new("unshare");
+        // All that it needs of it is its own path.
+        let hidden = "mount -t tmpfs tmpfs /proc && mkdir /proc/self && ln -s \"$0\" /proc/self/exe && exec \"$0\" \"$@\"";
+        command.args(["--mount", "sh", "-c", hidden, env!("CARGO_BIN_EXE_adversary")]);
+        command.args(["exit", kind, &tag]);
+        let Output { status, stdout, stderr, .. } = run(command, PATIENCE);
+        assert!(status.success() && stdout.contains("in a group"), "{stdout}{stderr}");
+        wait_for("what it left is gone", || survivors(&tag) == 0);
+    }
+}
+
+/// Holds a lease of its file: the kernel lets nobody open that, not even to run it, before it is given back.
+const LEASE: &str = "
+import fcntl, os, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+file = os.open(sys.argv[1], os.O_RDONLY)
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print('it is held', flush=True)
+signal.alarm(30)
+signal.pause()
+";
+
+/// A file system that does not answer is like that.
+#[tokio::test]
+async fn a_program_that_hangs_in_its_start_holds_up_no_end() {
+    let python = or_skip!(python(&[]));
+    let folder = tempfile::tempdir().expect("a temp folder");
+    let program = folder.path().join("sleep");
+    fs::copy("/bin/sleep", &program).expect("it can be copied");
+    let mut holder = python.command();
+    holder.arg("-c").arg(LEASE).arg(&program);
+    let holder = Child::spawn(holder, Duration::from_secs(30));
+    holder.wait_for_line("it is held");
+
+    let soon = Duration::from_millis(200);
+    let begun = Instant::now();
+    let mut other = cmd("sleep").arg("3600").timeout(soon).spawn().await.expect("it starts");
+    let tag = format!("--tag=hung-{}", process::id());
+    let hung = cmd(&program).args(["3600", &tag]).timeout(soon);
+    // One that waits for its turn has a deadline, too.
+    let next = cmd("true").timeout(soon);
+    let (hung, next, other) = tokio::join!(hung.run(), next.run(), other.wait());
+    for ended in [hung, next, other] {
+        assert_eq!(ended.expect_err("it was not in time").kind(), ErrorKind::TimedOut);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+
+    // The lease is gone with its holder, and then the program starts after all.
+    holder.kill();
+    drop(holder.finish());
+    cmd("true").run().await.expect("others can start again");
+    wait_for("what came too late is gone", || survivors(&tag) == 0);
 }

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use crate::{
-    engine::{Ended, Job},
+    engine::{Ended, Rules},
     tree::{Glance, Tree},
 };
 
@@ -26,9 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Entry {
     tree: Arc<Tree>,
     state: State,
-    deadline: Option<Instant>,
-    grace: Duration,
-    background: bool,
+    rules: Rules,
     exited_at: Option<Instant>,
     drained: bool,
     timed_out: bool,
@@ -48,9 +46,9 @@ enum State {
     Draining {
         until: Instant,
     },
-    /// Asked to end, until then.
+    /// Asked to end, until then; for ever, if the grace is longer than a clock counts.
     Stopping {
-        until: Instant,
+        until: Option<Instant>,
     },
     /// Killed, and looked at until nothing is left, or until then.
     Killing {
@@ -64,16 +62,14 @@ enum State {
 impl Entry {
     pub(super) fn new(
         tree: Arc<Tree>,
-        job: &Job,
+        rules: Rules,
         tell_exited: oneshot::Sender<()>,
         tell_ended: oneshot::Sender<Ended>,
     ) -> Entry {
         Entry {
             tree,
             state: State::Running,
-            deadline: job.deadline,
-            grace: job.grace,
-            background: job.background,
+            rules,
             exited_at: None,
             drained: false,
             timed_out: false,
@@ -92,18 +88,12 @@ impl Entry {
     /// When to call [`look`](Entry::look) at the latest.
     pub(super) fn next_look(&self) -> Option<Instant> {
         let turn = match self.state {
-            State::Running => self.deadline,
-            State::Draining { until } | State::Stopping { until } | State::Killing { until } => {
-                Some(until)
-            }
+            State::Running => self.rules.deadline,
+            State::Draining { until } | State::Killing { until } => Some(until),
+            State::Stopping { until } => until,
             State::Stuck | State::Over => None,
         };
         turn.into_iter().chain(self.look_at).min()
-    }
-
-    /// Nobody will tell of its end.
-    pub(super) fn unwatched(&mut self, now: Instant) {
-        self.kill(now);
     }
 
     /// The leader has ended. It stays unreaped for as long as its number is needed.
@@ -113,14 +103,14 @@ impl Entry {
             self.tell_exited();
         }
         match self.state {
-            State::Running if self.background => self.finish(Vec::new()),
+            State::Running if self.rules.background => self.finish(Ok(Vec::new())),
             State::Running if self.drained => self.settle(now, glance),
             State::Running => {
                 let until = now + LONGEST_DRAIN;
-                let until = self.deadline.map_or(until, |deadline| until.min(deadline));
+                let until = self.rules.deadline.map_or(until, |deadline| until.min(deadline));
                 self.state = State::Draining { until };
             }
-            State::Stuck => self.finish(Vec::new()),
+            State::Stuck => self.finish(Ok(Vec::new())),
             _ => self.look_soon(now),
         }
     }
@@ -138,7 +128,7 @@ impl Entry {
         if self.state != State::Running {
             return;
         }
-        self.state = State::Stopping { until: now + self.grace };
+        self.state = State::Stopping { until: now.checked_add(self.rules.grace) };
         self.tree.ask_to_end(glance);
     }
 
@@ -166,9 +156,9 @@ impl Entry {
             }
             State::Draining { until } if until <= now => self.settle(now, glance),
             State::Stopping { until } => {
-                if looked_at && self.exited_at.is_some() && self.tree.others(glance).is_empty() {
-                    self.finish(Vec::new());
-                } else if until <= now {
+                if looked_at && self.exited_at.is_some() && self.is_alone(glance) {
+                    self.finish(Ok(Vec::new()));
+                } else if until.is_some_and(|until| until <= now) {
                     self.kill(now);
                 } else if looked_at {
                     self.look_later(now);
@@ -181,8 +171,8 @@ impl Entry {
 
     /// The leader has ended by itself: what it left behind is killed.
     fn settle(&mut self, now: Instant, glance: &mut Glance) {
-        if self.tree.others(glance).is_empty() {
-            self.finish(Vec::new());
+        if self.is_alone(glance) {
+            self.finish(Ok(Vec::new()));
         } else {
             self.kill(now);
         }
@@ -190,22 +180,32 @@ impl Entry {
 
     /// Kills until nothing is left: what is started in between is found the next time.
     fn confirm(&mut self, now: Instant, glance: &mut Glance, until: Instant) {
+        // Its end is told when it comes, unless there was no way to ask for that.
+        if self.exited_at.is_none() && self.tree.leader().has_ended() {
+            self.exited_at = Some(now);
+        }
         if self.exited_at.is_none() {
-            // Its end is told when it comes; if it does not, it is stuck in the kernel.
+            // If it does not come, it is stuck in the kernel.
             if until <= now {
-                self.finish(vec![self.tree.id()]);
+                self.finish(Ok(vec![self.tree.id()]));
             } else {
                 self.look_later(now);
             }
             return;
         }
-        let others = self.tree.others(glance);
-        if others.is_empty() || until <= now {
-            self.finish(others);
+        let left = self.tree.others(glance);
+        if until <= now || left.as_ref().is_ok_and(Vec::is_empty) {
+            self.finish(left);
         } else {
             self.tree.kill();
             self.look_later(now);
         }
+    }
+
+    /// Says whether nothing is left beside the leader, which has ended.
+    fn is_alone(&self, glance: &mut Glance) -> bool {
+        self.tree.kill_unseen();
+        self.tree.others(glance).is_ok_and(|others| others.is_empty())
     }
 
     fn look_soon(&mut self, now: Instant) {
@@ -225,7 +225,7 @@ impl Entry {
     }
 
     /// Reaps the leader, last of all, and tells of the end.
-    fn finish(&mut self, escaped: Vec<u32>) {
+    fn finish(&mut self, left: io::Result<Vec<u32>>) {
         let (exit, state) = match self.tree.reap() {
             Ok(Some(exit)) => (Ok(exit), State::Over),
             Ok(None) => (Err(io::Error::other("it cannot be killed")), State::Stuck),
@@ -239,7 +239,7 @@ impl Entry {
                 exited_at: self.exited_at.unwrap_or_else(Instant::now),
                 timed_out: self.timed_out,
                 leftovers_killed: self.leftovers_killed,
-                escaped,
+                left,
             });
         }
     }

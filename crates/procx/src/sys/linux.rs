@@ -5,7 +5,8 @@ mod clone;
 mod start;
 
 use std::{
-    fs, io,
+    fs::File,
+    io::{self, Read as _},
     mem::MaybeUninit,
     os::fd::{AsFd, OwnedFd},
     process,
@@ -14,6 +15,8 @@ use std::{
 
 use rustix::{
     event::{EventfdFlags, Timespec, epoll, eventfd},
+    fs::{PROC_SUPER_MAGIC, fstatfs},
+    io::Errno,
     pipe::fcntl_setpipe_size,
     process::{
         Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, child_subreaper, pidfd_open,
@@ -25,6 +28,8 @@ pub(crate) use self::start::{spawn, starts_in_cgroups};
 
 /// What the kernel grants without a privilege.
 const LARGE_PIPE: usize = 1 << 20;
+/// Before Linux 5.11 the kernel knows no wait of more than 24 days, and refuses instead of waiting.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// The wake-up is no child.
 const WAKE_UP: u64 = u64::MAX;
 
@@ -40,6 +45,21 @@ impl Leader {
     pub(crate) fn reap(&self) -> io::Result<Option<WaitIdStatus>> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
         Ok(waitid(WaitId::PidFd(self.descriptor.as_fd()), options)?)
+    }
+
+    /// Says whether it has ended, and waits to be reaped.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.look().is_ok_and(|status| status.is_some())
+    }
+
+    /// Says whether somebody else has reaped it, and its number may be anybody's.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.look(), Err(Errno::CHILD))
+    }
+
+    fn look(&self) -> Result<Option<WaitIdStatus>, Errno> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        waitid(WaitId::PidFd(self.descriptor.as_fd()), options)
     }
 }
 
@@ -78,9 +98,10 @@ impl Ends {
 
     /// Waits for ends, a wake-up, or this long.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> Vec<u64> {
-        let timeout = timeout.map(|time| Timespec {
-            tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX),
-            tv_nsec: time.subsec_nanos().into(),
+        let timeout = timeout.map(|time| {
+            let time = time.min(LONGEST_WAIT);
+            let tv_sec = time.as_secs().try_into().unwrap_or(i64::MAX);
+            Timespec { tv_sec, tv_nsec: time.subsec_nanos().into() }
         });
         let mut events = [const { MaybeUninit::uninit() }; 64];
         // It fails when a signal comes in between, and then there is nothing to tell of.
@@ -121,7 +142,17 @@ pub(crate) fn reap_adopted(process: &OwnedFd) {
 /// The number of the last process that was started, of all that this one can see, stands at the end of `/proc/loadavg`.
 /// It cannot have come round to a number that is in use.
 pub(crate) fn is_alone(leader: &Leader) -> bool {
-    let last = fs::read_to_string("/proc/loadavg");
-    let last = last.ok().and_then(|line| line.split_whitespace().last()?.parse().ok());
-    last == Some(leader.pid.as_raw_pid())
+    last_started().is_ok_and(|last| last == leader.pid.as_raw_pid())
+}
+
+fn last_started() -> io::Result<i32> {
+    let mut file = File::open("/proc/loadavg")?;
+    // Some containers have a file of their own there, which is seconds old.
+    if fstatfs(&file)?.f_type != PROC_SUPER_MAGIC {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let mut line = String::new();
+    file.read_to_string(&mut line)?;
+    let last = line.split_whitespace().last().and_then(|last| last.parse().ok());
+    last.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }

@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, setpriority_process, waitid,
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, setpriority_process, waitid},
 };
 
 use crate::{limits::Limits, program::Image};
@@ -25,6 +26,21 @@ impl Leader {
     /// Reaps it if it has ended.
     pub(crate) fn reap(&self) -> io::Result<Option<WaitIdStatus>> {
         Ok(waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)?)
+    }
+
+    /// Says whether it has ended, and waits to be reaped.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.look().is_ok_and(|status| status.is_some())
+    }
+
+    /// Says whether somebody else has reaped it, and its number may be anybody's.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.look(), Err(Errno::CHILD))
+    }
+
+    fn look(&self) -> Result<Option<WaitIdStatus>, Errno> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(self.pid), options)
     }
 }
 
@@ -57,7 +73,7 @@ impl Ends {
         let (pid, sender) = (leader.pid, self.sender.clone());
         thread::Builder::new().name("procx-wait".to_owned()).spawn(move || {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            while matches!(waitid(WaitId::Pid(pid), options), Err(rustix::io::Errno::INTR)) {}
+            while matches!(waitid(WaitId::Pid(pid), options), Err(Errno::INTR)) {}
             let _ = sender.send(Some(id));
         })?;
         Ok(())

@@ -1,6 +1,6 @@
 //! Where there are no cgroups and no `/proc`, the process group is all there is.
 
-use std::fs::File;
+use std::{fs::File, io};
 
 use rustix::process::Pid;
 
@@ -24,7 +24,7 @@ impl Cgroup {
         match *self {}
     }
 
-    pub(super) fn members(&self) -> Vec<u32> {
+    pub(super) fn members(&self) -> io::Result<Vec<u32>> {
         match *self {}
     }
 
@@ -40,11 +40,11 @@ pub(crate) struct Glance;
 pub(super) enum Sweep {}
 
 impl Sweep {
-    pub(super) fn of(_: Pid, _: String) -> Option<Sweep> {
-        None
+    pub(super) fn of(_: Pid, _: String) -> io::Result<Sweep> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn others(&self, _: &mut Glance) -> Vec<u32> {
+    pub(super) fn others(&self, _: &mut Glance) -> io::Result<Vec<u32>> {
         match *self {}
     }
 

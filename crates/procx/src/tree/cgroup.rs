@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{Access, access};
+use rustix::{
+    fs::{Access, access},
+    io::Errno,
+};
 
 use crate::sys::starts_in_cgroups;
 
@@ -68,13 +71,14 @@ impl Cgroup {
     }
 
     /// What runs in it, in cgroups below included.
-    pub(super) fn members(&self) -> Vec<u32> {
+    pub(super) fn members(&self) -> io::Result<Vec<u32>> {
         members(&self.path)
     }
 
     /// Kills everything, and says how many that were beside this one.
     pub(super) fn kill(&self, leader: u32) -> u32 {
-        let others = self.members().into_iter().filter(|pid| *pid != leader).count();
+        let members = self.members().unwrap_or_default();
+        let others = members.into_iter().filter(|pid| *pid != leader).count();
         let _ = write(&self.path.join("cgroup.kill"), "1");
         u32::try_from(others).unwrap_or(u32::MAX)
     }
@@ -91,29 +95,44 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     File::options().write(true).open(path)?.write_all(text.as_bytes())
 }
 
-fn members(path: &Path) -> Vec<u32> {
-    let own = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+fn members(path: &Path) -> io::Result<Vec<u32>> {
+    let own = unless_gone(fs::read_to_string(path.join("cgroup.procs")))?;
     let mut found: Vec<u32> = own.lines().filter_map(|line| line.parse().ok()).collect();
-    found.extend(below(path).iter().flat_map(|path| members(path)));
-    found
+    for path in unless_gone(below(path))? {
+        found.extend(members(&path)?);
+    }
+    Ok(found)
 }
 
 fn remove(path: &Path) {
-    for path in below(path) {
+    for path in below(path).unwrap_or_default() {
         remove(&path);
     }
     let _ = fs::remove_dir(path);
 }
 
-fn below(path: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    folders.map(|entry| entry.path()).collect()
+fn below(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
+}
+
+/// A cgroup that was removed has nobody in it, and one of threads shows them further up. What cannot be looked into may have.
+fn unless_gone<T: Default>(result: io::Result<T>) -> io::Result<T> {
+    result.or_else(|error| match Errno::from_io_error(&error) {
+        Some(Errno::NOENT | Errno::NODEV | Errno::OPNOTSUPP) => Ok(T::default()),
+        _ => Err(error),
+    })
 }
 
 /// Ends the trees of owners that were killed and could not do it themselves.
 fn end_orphans(own: &Path) {
-    for path in below(own) {
+    for path in below(own).unwrap_or_default() {
         let ours = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
         if !ours {
             continue;

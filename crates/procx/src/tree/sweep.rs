@@ -3,22 +3,36 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
-    io::Read as _,
+    io::{self, Read as _},
     os::fd::OwnedFd,
     process,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
-use rustix::process::{Pid, Signal};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal},
+};
 
 use crate::sys;
 
 /// Each round stops what the last one has missed. What is stopped starts nothing, so this is about new processes that were started in between.
 const ROUNDS: usize = 64;
 
-/// Says whether there is a `/proc` to look into.
+/// Says whether there is a `/proc` to look into, and it shows processes by the numbers they have here.
 pub(super) fn is_available() -> bool {
-    stat(process::id().cast_signed()).is_some()
+    static OURS: OnceLock<bool> = OnceLock::new();
+    OURS.get().copied().unwrap_or_else(|| match fs::read_to_string("/proc/self/status") {
+        Ok(status) => *OURS.get_or_init(|| is_ours(&status, process::id())),
+        Err(_) => false,
+    })
+}
+
+/// In a process namespace that still sees the `/proc` of another one, a number stands there for a stranger.
+/// A process has a number in its own namespace and in each around it; a `/proc` shows those from its own one inwards.
+fn is_ours(status: &str, id: u32) -> bool {
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    line.split_whitespace().map(str::parse).eq([Ok(id)])
 }
 
 /// What is known of a tree whose leader is not reaped.
@@ -50,17 +64,20 @@ struct Process {
 }
 
 impl Sweep {
-    pub(super) fn of(leader: Pid, mark: String) -> Option<Sweep> {
-        let leader = stat(leader.as_raw_pid())?;
+    pub(super) fn of(leader: Pid, mark: String) -> io::Result<Sweep> {
+        let leader = stat(leader.as_raw_pid())?.ok_or(io::ErrorKind::NotFound)?;
         let owner = process::id().cast_signed();
-        Some(Sweep { leader, mark, owner, adopts: sys::adopts(), known: Mutex::default() })
+        Ok(Sweep { leader, mark, owner, adopts: sys::adopts(), known: Mutex::default() })
     }
 
     /// What is alive beside the leader, by a glance that is younger than the end of the leader, if that has ended.
-    pub(super) fn others(&self, glance: &mut Glance) -> Vec<u32> {
-        let all = glance.0.get_or_insert_with(processes);
-        let found = self.find(all).into_iter().filter(|process| process.pid != self.leader.pid);
-        found.map(|process| process.pid.unsigned_abs()).collect()
+    pub(super) fn others(&self, glance: &mut Glance) -> io::Result<Vec<u32>> {
+        if glance.0.is_none() {
+            glance.0 = Some(processes()?);
+        }
+        let found = self.find(glance.0.as_deref().unwrap_or_default())?;
+        let others = found.iter().filter(|process| process.pid != self.leader.pid);
+        Ok(others.map(|process| process.pid.unsigned_abs()).collect())
     }
 
     /// Stops everything, until nothing new is found, and then kills it; says how many that were beside the leader.
@@ -70,7 +87,9 @@ impl Sweep {
         let mut stopped: BTreeMap<i32, OwnedFd> = BTreeMap::new();
         for _ in 0..ROUNDS {
             let before = stopped.len();
-            for found in self.find(&processes()) {
+            // What cannot be seen now is looked for again by whoever waits for the end.
+            let Ok(all) = processes().and_then(|all| self.find(&all)) else { break };
+            for found in all {
                 if !stopped.contains_key(&found.pid)
                     && let Some(process) = open(found)
                 {
@@ -90,26 +109,34 @@ impl Sweep {
     }
 
     /// The processes of the tree that have not ended.
-    fn find(&self, all: &[Process]) -> Vec<Process> {
+    fn find(&self, all: &[Process]) -> io::Result<Vec<Process>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unread = None;
         let belongs = |process: &Process| {
             let is_known = |known: &Process| (known.pid, known.born) == (process.pid, process.born);
-            known.iter().any(is_known) || self.is_marked(process.pid)
+            known.iter().any(is_known)
+                || self.is_marked(process.pid).unwrap_or_else(|error| {
+                    unread = Some(error);
+                    false
+                })
         };
         let mut found = descendants(all, self.leader, self.owner, self.adopts, belongs);
+        if let Some(error) = unread {
+            return Err(error);
+        }
         found.retain(|process| !process.ended);
         known.clone_from(&found);
-        found
+        Ok(found)
     }
 
-    fn is_marked(&self, pid: i32) -> bool {
-        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
-        environment.split(|byte| *byte == 0).any(|variable| {
+    fn is_marked(&self, pid: i32) -> io::Result<bool> {
+        let environment = if_shown(fs::read(format!("/proc/{pid}/environ")))?.unwrap_or_default();
+        Ok(environment.split(|byte| *byte == 0).any(|variable| {
             let value = variable.strip_prefix(b"PROCX_TREE=");
             value.is_some_and(|value| {
                 value.split(|byte| *byte == b':').any(|mark| mark == self.mark.as_bytes())
             })
-        })
+        }))
     }
 }
 
@@ -117,7 +144,7 @@ impl Sweep {
 fn open(process: Process) -> Option<OwnedFd> {
     let descriptor = sys::hold(Pid::from_raw(process.pid)?)?;
     // The number may have got to another one before it was opened.
-    (stat(process.pid)?.born == process.born).then_some(descriptor)
+    (stat(process.pid).ok()??.born == process.born).then_some(descriptor)
 }
 
 /// The leader and what belongs to it: by parent, by a group that one of them has founded, by a session other than the leader's, which can only be reached by founding it, and by what is known of it or stands in its environment.
@@ -128,21 +155,26 @@ fn descendants(
     leader: Process,
     owner: i32,
     adopts: bool,
-    belongs: impl Fn(&Process) -> bool,
+    mut belongs: impl FnMut(&Process) -> bool,
 ) -> Vec<Process> {
     let foreign = |process: &Process| {
         process.born < leader.born || process.pid == owner || (process.parent == owner && !adopts)
     };
     let mut rest: Vec<Process> = Vec::new();
     let mut found: Vec<Process> = Vec::new();
+    let mut pids = BTreeSet::from([leader.pid]);
     for process in all {
-        if process.pid == leader.pid {
+        if process.pid != leader.pid {
+            if !foreign(process) {
+                rest.push(*process);
+            }
+        } else if process.born == leader.born {
             found.push(*process);
-        } else if !foreign(process) {
-            rest.push(*process);
+        } else {
+            // Somebody else has reaped the leader, and its number is a stranger's by now.
+            pids.clear();
         }
     }
-    let mut pids = BTreeSet::from([leader.pid]);
     let mut sessions = BTreeSet::new();
     let mut look_at_marks = true;
     loop {
@@ -181,16 +213,35 @@ fn descendants(
     }
 }
 
-fn processes() -> Vec<Process> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(stat).collect()
+fn processes() -> io::Result<Vec<Process>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        if let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) {
+            found.extend(stat(pid)?);
+        }
+    }
+    Ok(found)
 }
 
-fn stat(pid: i32) -> Option<Process> {
+fn stat(pid: i32) -> io::Result<Option<Process>> {
     let mut line = [0; 1024];
-    let length = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut line).ok()?;
-    parse(pid, &line[..length])
+    let read = File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut line));
+    Ok(if_shown(read)?.and_then(|length| parse(pid, &line[..length])))
+}
+
+/// What has ended in the meantime, or is not for us to see, is no error; that there is no descriptor to look with is one.
+fn if_shown<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    let is_hidden = |error: &io::Error| {
+        matches!(
+            Errno::from_io_error(error),
+            Some(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM)
+        )
+    };
+    match result {
+        Ok(shown) => Ok(Some(shown)),
+        Err(error) if is_hidden(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn parse(pid: i32, line: &[u8]) -> Option<Process> {
@@ -210,7 +261,7 @@ fn parse(pid: i32, line: &[u8]) -> Option<Process> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Process, descendants, parse};
+    use super::{Process, descendants, is_ours, parse};
 
     const OWNER: i32 = 10;
 
@@ -268,6 +319,25 @@ mod tests {
     fn what_is_older_than_the_leader_is_not_its_child() {
         let old = Process { born: 99, ..process(30, 20, 20, 5) };
         assert_eq!(found(&[old], &[30]), [20]);
+    }
+
+    #[test]
+    fn a_stranger_with_the_number_of_the_leader_is_left_alone() {
+        // Somebody else has reaped the leader. What is known of it by its mark still is its own.
+        let stranger = Process { born: 200, ..process(20, 1, 20, 20) };
+        let all = [stranger, process(30, 20, 20, 20), process(31, 1, 31, 31)];
+        let leader = process(20, OWNER, 20, 5);
+        let found = descendants(&all, leader, OWNER, false, |process| process.pid == 31);
+        assert_eq!(found, [process(31, 1, 31, 31)]);
+    }
+
+    #[test]
+    fn the_numbers_of_another_namespace_are_not_ours() {
+        let status = |line: &str| format!("Name:\tx\nPid:\t7\nNSpid:\t{line}\nNSsid:\t7\n");
+        assert!(is_ours(&status("7"), 7));
+        assert!(!is_ours(&status("4711\t7"), 7), "it shows the numbers outside");
+        assert!(!is_ours(&status("7\t7"), 7), "which may be the same");
+        assert!(!is_ours("Name:\tx\n", 7));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use underpin_procx::{Cmd, Containment, ErrorKind, Exit, cmd, containment};
+use underpin_procx::{Capture, Cmd, Containment, ErrorKind, Exit, cmd, containment};
 
 use crate::{is_alive, is_there, pid_in, script, wait_until};
 
@@ -36,6 +36,7 @@ async fn a_timeout_is_an_error_with_the_time_and_the_end_of_both_outputs() {
     assert_eq!(output.exit, Exit::Signal(15));
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn sigterm_reaches_the_whole_group_and_is_given_its_grace() {
     // The leader ends at once; its child needs a moment, and has it.
@@ -80,7 +81,8 @@ async fn what_is_left_behind_after_a_good_end_is_killed() {
     let (_folder, file, cmd) =
         sleeper("", "> /dev/null 2>&1 & while ! test -s \"$PID_FILE\"; do :; done");
     let output = cmd.run().await.expect("it ends well");
-    assert_eq!((output.leftovers_killed, output.pipe_held), (1, false));
+    let seen = u32::from(containment() > Containment::Group);
+    assert_eq!((output.leftovers_killed, output.pipe_held), (seen, false));
     assert!(!is_alive(pid_in(&file).await));
 }
 
@@ -220,6 +222,7 @@ async fn waiting_can_be_cancelled_and_loses_nothing() {
     assert_eq!(child.wait().await.expect("it ends").stdout.text(), "one\ntwo\n");
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_tree_inside_of_a_tree_ends_with_it() {
     // What a program does that is itself started by this crate, and starts others by it.
@@ -250,4 +253,98 @@ async fn one_that_has_left_the_group_is_asked_as_well() {
     assert!(begun.elapsed() < Duration::from_secs(4), "nobody needed the whole grace");
     assert_eq!(output.leftovers_killed, 0);
     assert_eq!(std::fs::read_to_string(&file).expect("it was asked"), "bye\n");
+}
+
+#[tokio::test]
+async fn the_longest_times_there_are_harm_nobody() {
+    for longest in [Duration::MAX, Duration::from_secs(1 << 40)] {
+        let polite = cmd("sleep").arg("3600").timeout(Duration::from_millis(50)).grace(longest);
+        let error = polite.run().await.expect_err("it is slow");
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+        let mut child = cmd("sleep").arg("3600").timeout(longest).spawn().await.expect("it starts");
+        assert_eq!(child.stop().await.expect("it ends").exit, Exit::Signal(15));
+    }
+    cmd("true").run().await.expect("others are not concerned");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_child_is_not_deaf_because_its_owner_is() {
+    if std::env::var_os("DEAF").is_some() {
+        let begun = Instant::now();
+        let slow = cmd("sleep").arg("3600").timeout(Duration::from_millis(50)).run().await;
+        let exit = slow.expect_err("it is slow").output().map(|output| output.exit);
+        assert_eq!(exit, Some(Exit::Signal(15)));
+        assert!(begun.elapsed() < Duration::from_secs(4), "it did not need its grace");
+        return;
+    }
+    // This test once more, in a process that ignores SIGTERM.
+    let test = std::env::current_exe().expect("a program has a path");
+    let deaf = script(
+        "trap '' TERM; exec \"$0\" --exact ending::a_child_is_not_deaf_because_its_owner_is",
+    );
+    deaf.arg(test).env("DEAF", "1").run().await.expect("it passes there");
+}
+
+/// Everything that can be had, until this is dropped.
+fn all_descriptors() -> Vec<std::fs::File> {
+    std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn nothing_is_overlooked_for_want_of_descriptors() {
+    if std::env::var_os("FEW").is_none() {
+        // This test once more, alone, where there are few of them.
+        let test = std::env::current_exe().expect("a program has a path");
+        let few = script(
+            "ulimit -n 40; exec \"$0\" --exact ending::nothing_is_overlooked_for_want_of_descriptors",
+        );
+        few.arg(test).env("FEW", "1").run().await.expect("it passes there");
+        return;
+    }
+    let (_folder, file, cmd) = sleeper("setsid", "> /dev/null 2>&1 & wait");
+    // No pipe of ours is closed on the way, and gives its descriptor back.
+    let cmd = cmd.capture(Capture::none()).grace(Duration::from_millis(200));
+    let mut child = cmd.clone().spawn().await.expect("it starts");
+    let pid = pid_in(&file).await;
+    let held = all_descriptors();
+    let (output, ()) = tokio::join!(child.stop(), async {
+        tokio::time::sleep(Duration::from_millis(100)).await; // sleep-ok: long enough to look in vain
+        drop(held);
+    });
+    output.expect("it could be seen in the end");
+    assert!(!is_alive(pid));
+
+    let _ = std::fs::remove_file(&file);
+    let mut child = cmd.spawn().await.expect("it starts");
+    let pid = pid_in(&file).await;
+    let held = all_descriptors();
+    let error = child.stop().await.expect_err("there was no way to look");
+    drop(held);
+    assert_eq!(error.kind(), ErrorKind::Escaped);
+    assert!(error.to_string().ends_with("nobody can tell whether processes of it are left"));
+    let kill = underpin_procx::cmd("kill").args(["-9", &pid.to_string()]).run().await;
+    kill.expect("it is left, and ours");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_end_that_nobody_kept_is_an_error_and_nothing_is_left() {
+    if std::env::var_os("CARELESS").is_some() {
+        let error = script("exit 3").run().await.expect_err("its code is lost");
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().contains("is SIGCHLD ignored"), "{error}");
+        let (_folder, file, cmd) =
+            sleeper("", "> /dev/null 2>&1 & while ! test -s \"$PID_FILE\"; do :; done");
+        cmd.run().await.expect_err("its code is lost");
+        let pid = pid_in(&file).await;
+        wait_until("what it left is gone", || !is_alive(pid)).await;
+        return;
+    }
+    // This test once more, in a process whose children are reaped by nobody.
+    let name = "ending::an_end_that_nobody_kept_is_an_error_and_nothing_is_left";
+    let test = std::env::current_exe().expect("a program has a path");
+    let careless = cmd("env").arg("--ignore-signal=CHLD").arg(test).args(["--exact", name]);
+    careless.env("CARELESS", "1").run().await.expect("it passes there");
 }

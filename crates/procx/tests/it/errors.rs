@@ -85,3 +85,17 @@ async fn a_long_command_is_cut_and_stays_on_its_line() {
     assert!(error.command().starts_with("false a b xxx") && error.command().ends_with('…'));
     assert!(error.to_string().len() < 300, "{error}");
 }
+
+#[tokio::test]
+async fn secrets_are_masked_whatever_they_are_part_of() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
+    let odd = OsStr::from_bytes(b"pass\xffword");
+    let cmd = cmd("/no/hunter22").arg(odd).cwd("/no/letmein").redact("hunter22");
+    let cmd = cmd.redact("letmein").redact(odd.as_bytes());
+    let error = cmd.clone().run().await.expect_err("there is no such thing");
+    let all = format!("{cmd} {cmd:?} {error} {error:?}");
+    for secret in ["hunter22", "letmein", "word"] {
+        assert!(!all.contains(secret), "{all}");
+    }
+}

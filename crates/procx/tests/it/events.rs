@@ -7,7 +7,7 @@ use tracing::{
     field::{Field, Visit},
     span::{Attributes, Id, Record},
 };
-use underpin_procx::cmd;
+use underpin_procx::{Containment, cmd, containment};
 
 use crate::script;
 
@@ -80,6 +80,15 @@ async fn a_child_has_a_span_and_its_end_an_event() {
 }
 
 #[tokio::test]
+async fn a_secret_in_the_name_of_the_program_is_masked() {
+    let lines = logged(async {
+        cmd("/bin/echo").redact("/bin/echo").run().await.expect("it runs");
+    });
+    let lines = lines.await;
+    assert!(lines[0].starts_with("INFO procx.run program=*** pid="), "{lines:?}");
+}
+
+#[tokio::test]
 async fn one_that_had_to_be_ended_is_a_warning() {
     let lines = logged(async {
         let slow = cmd("sleep").arg("3600").timeout(Duration::from_millis(50));
@@ -88,7 +97,8 @@ async fn one_that_had_to_be_ended_is_a_warning() {
     });
     let lines = lines.await;
     let warnings: Vec<&String> = lines.iter().filter(|line| line.starts_with("WARN")).collect();
-    assert_eq!(warnings.len(), 2, "{lines:?}");
     assert!(warnings[0].contains("timed_out=true"), "{lines:?}");
-    assert!(warnings[1].contains("leftovers=1"), "{lines:?}");
+    if containment() > Containment::Group {
+        assert!(warnings[1].contains("leftovers=1"), "{lines:?}");
+    }
 }

@@ -164,3 +164,44 @@ async fn a_containment_that_cannot_be_had_is_an_error() {
     let both = cmd("true").min_containment(Containment::Cgroup).leave_background().run().await;
     assert_eq!(both.expect_err("they exclude each other").kind(), ErrorKind::Containment);
 }
+
+#[tokio::test]
+async fn a_variable_that_would_set_another_one_is_refused() {
+    for name in ["", "=", "LD_PRELOAD=/tmp/x.so:"] {
+        let error = cmd("true").env(name, "value").run().await.expect_err("it is no name");
+        assert_eq!(error.kind(), ErrorKind::Spawn);
+        assert!(error.to_string().ends_with("no `=` in it"), "{error}");
+    }
+    cmd("true").env_remove("").env_remove("A=B").run().await.expect("there are none to remove");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_as_it_is() {
+    let folder = tempfile::tempdir().expect("a temp folder");
+    let file = program(folder.path(), "file", "");
+    let error = cmd("true").cwd(&file).run().await.expect_err("it is no folder");
+    assert_eq!(error.kind(), ErrorKind::CwdMissing);
+    assert!(error.to_string().contains("is no folder: "), "{error}");
+
+    let around = folder.path().join("around");
+    std::os::unix::fs::symlink(&around, &around).expect("it can be made");
+    let error = cmd(&around).run().await.expect_err("it leads to itself");
+    assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
+
+    let lost = program(folder.path(), "lost", "#!/no/such/interpreter\n");
+    let error = cmd(lost).run().await.expect_err("nothing runs it");
+    assert!(error.to_string().contains("its first line names"), "{error}");
+
+    let error = cmd("").run().await.expect_err("it has no name");
+    assert!(error.to_string().ends_with("a program needs a name"), "{error}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_limit_gets_in_the_way_of_the_start() {
+    let error = cmd("true").limits(Limits::new().open_files(1)).run().await;
+    // The loader of the program has no descriptor for its libraries.
+    assert_eq!(error.expect_err("it cannot load").kind(), ErrorKind::Exit(127));
+    let limits = Limits::new().cpu(Duration::MAX).file_size(u64::MAX).address_space(u64::MAX);
+    cmd("true").limits(limits).run().await.expect("it has all there is");
+}

@@ -75,3 +75,38 @@ async fn no_descriptor_of_ours_is_inherited() {
         assert_eq!(flags & CLOEXEC, 0, "{number} is one of ours");
     }
 }
+
+/// Gives three bytes, and fails.
+struct Broken(bool);
+
+impl tokio::io::AsyncRead for Broken {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        if std::mem::replace(&mut self.0, true) {
+            return std::task::Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
+        }
+        buffer.put_slice(b"abc");
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_fails_is_not_taken_for_its_end() {
+    // What it has read so far is not all, and it must not think so.
+    let whole = script("cat > /dev/null; echo complete");
+    let error = whole.clone().stdin(Stdin::reader(Broken(false))).run().await;
+    let error = error.expect_err("a part is missing");
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.to_string().ends_with("what it was to read could not be read"), "{error}");
+    let source = std::error::Error::source(&error).map(ToString::to_string);
+    assert_eq!(source.as_deref(), Some("connection reset"));
+    let output = error.output().expect("it was started");
+    assert_eq!((output.exit, output.stdout.text()), (underpin_procx::Exit::Signal(15), "".into()));
+
+    let mut child = whole.stdin(Stdin::reader(Broken(false))).spawn().await.expect("it starts");
+    assert_eq!(child.lines().next().await.expect("no time is over"), None);
+    assert_eq!(child.wait().await.expect_err("a part is missing").kind(), ErrorKind::Io);
+}

@@ -3,6 +3,7 @@
 //! `adversary KIND --tag=TAG` misbehaves as its kind says; whatever it starts carries the tag, by which the owner finds survivors.
 //! `adversary own RUNS SEED` runs so many of them through `underpin-procx`, in the strongest containment there is, ends each in some way, and prints what is left.
 //! `adversary hold KIND --tag=TAG` starts one, says so, and waits to be killed.
+//! `adversary exit KIND --tag=TAG` starts one that ends by itself, and says what held it.
 //! `adversary leave KIND --tag=TAG` starts one, drops it, and exits at once.
 //! `adversary read BYTES` reads so many through both pipes of a child, and prints what that took.
 //! Every one of them is gone after a minute, however that goes.
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["own", runs, seed] => owner::own(runs, seed),
+        ["exit", kind, tag] => owner::exit(kind, tag),
         ["leave", kind, tag] => owner::leave(kind, tag),
         ["read", bytes] => reader::read(bytes),
         ["hold", kind, tag] => owner::hold(kind, tag),

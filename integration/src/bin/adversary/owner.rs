@@ -105,6 +105,13 @@ pub(super) fn hold(kind: &str, tag: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Starts one that ends by itself.
+pub(super) fn exit(kind: &str, tag: &str) -> ExitCode {
+    let ended = adversary(kind, tag, Containment::Group).arg("--exit").run_blocking();
+    say(&format!("it ran in a {}", containment()));
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 /// Drops one that runs, and ends before anything else can happen.
 #[expect(clippy::exit, reason = "nothing else is to happen after the drop")]
 pub(super) fn leave(kind: &str, tag: &str) -> ExitCode {

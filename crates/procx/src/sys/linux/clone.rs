@@ -20,7 +20,7 @@ use std::{
 };
 
 use rustix::{
-    io::fcntl_dupfd_cloexec,
+    io::{fcntl_dupfd_cloexec, retry_on_intr},
     process::{Pid, WaitId, WaitIdOptions, waitid},
 };
 
@@ -150,7 +150,7 @@ pub(super) fn spawn(image: &Image, limits: &Limits, cgroup: Option<&File>) -> io
         return Ok(leader);
     }
     // It has exited, or is about to.
-    let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED);
+    let _ = retry_on_intr(|| waitid(WaitId::Pid(leader.pid), WaitIdOptions::EXITED));
     Err(io::Error::from_raw_os_error(error))
 }
 
@@ -267,12 +267,6 @@ unsafe fn become_it(plan: &Plan) -> c_int {
         if libc::setpgid(0, 0) != 0 {
             return 0;
         }
-        for at in 0..plan.limit_count {
-            let (resource, limit) = &*plan.limits.add(at);
-            if libc::prlimit64(0, resource.cast_unsigned() as _, limit, ptr::null_mut()) != 0 {
-                return 0;
-            }
-        }
         if let Some(nice) = plan.nice
             && libc::setpriority(libc::PRIO_PROCESS, 0, nice) != 0
         {
@@ -288,11 +282,19 @@ unsafe fn become_it(plan: &Plan) -> c_int {
         if !plan.cwd.is_null() && libc::chdir(plan.cwd) != 0 {
             return 0;
         }
-        // Rust ignores it, and what is ignored stays so in the new program.
+        // What is ignored stays so in the new program. Rust ignores the one, and by the other it is asked to end.
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        libc::signal(libc::SIGTERM, libc::SIG_DFL);
         let mut none = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigemptyset(none.as_mut_ptr());
         libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
+        // The last of all, so that none hinders the rest.
+        for at in 0..plan.limit_count {
+            let (resource, limit) = &*plan.limits.add(at);
+            if libc::prlimit64(0, resource.cast_unsigned() as _, limit, ptr::null_mut()) != 0 {
+                return 0;
+            }
+        }
         libc::execve(plan.path, plan.argv, plan.envp);
         0
     }
