@@ -9,17 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use measure::{Contender, Counting, print, run};
+use measure::{Contender, print, run as measure};
 use process_wrap::tokio::{CommandWrap, KillOnDrop, ProcessGroup};
 use tokio::{io::AsyncReadExt as _, process, runtime::Runtime};
 use underpin_procx::{Capture, Limits, cmd, containment};
 
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 const MIB_256: usize = 256 << 20;
 
-fn main() {
+pub(crate) fn run() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime can be built");
     // Some of them need it before they are polled.
@@ -38,7 +35,7 @@ fn main() {
 }
 
 fn start(runtime: &Runtime, title: &str) {
-    let figures = run(
+    let figures = measure(
         vec![
             Contender::new("tokio", || {
                 let mut command = process::Command::new("/bin/true");
@@ -68,7 +65,7 @@ fn start(runtime: &Runtime, title: &str) {
 fn capture(runtime: &Runtime) {
     let bytes = MIB_256.to_string();
     let args = ["-c", &bytes, "/dev/zero"];
-    let figures = run(
+    let figures = measure(
         vec![
             Contender::new("tokio, all of it", || {
                 let mut command = process::Command::new("head");

@@ -1,13 +1,18 @@
-//! Replacing, appending and reading beside atomic-write-file, tempfile, a flush for each record, and serde_json's ways to read lines.
+//! Files and processes, beside what others use for them: replacing, appending and reading files, starting, reading and ending processes.
 //!
 //! It works in the folder it was built in, which should be on a disk: where flushing costs nothing, there is nothing to compare.
-//! `cargo xtask bench fsx` runs all of it; run as a program, it takes the name of a part: `read`.
+//! `cargo xtask bench system` runs all of it; run as a program, it takes the name of a part: `replace`, `append`, `read`, `processes`.
 
 mod append;
+mod processes;
 mod read;
 mod replace;
 
-use std::{env, io, path::PathBuf, process::ExitCode};
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use measure::Counting;
 use serde::{Deserialize, Serialize};
@@ -45,28 +50,32 @@ fn main() -> io::Result<ExitCode> {
     let exe = env::current_exe()?;
     let parent = exe.parent().map_or_else(|| PathBuf::from("."), PathBuf::from);
     let dir = tempfile::tempdir_in(parent)?;
+    let dir = dir.path();
     let args: Vec<String> = env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let is_kept = match *args.as_slice() {
+    match *args.as_slice() {
         [] => {
-            replace::run(dir.path())?;
-            append::run(dir.path())?;
-            read::run(dir.path())?;
-            read::instructions()
+            replace::run(dir)?;
+            append::run(dir)?;
+            let is_kept = read(dir)?;
+            processes::run();
+            return Ok(is_kept);
         }
-        ["read"] => {
-            read::run(dir.path())?;
-            read::instructions()
-        }
+        ["replace"] => replace::run(dir)?,
+        ["append"] => append::run(dir)?,
+        ["read"] => return read(dir),
+        ["processes"] => processes::run(),
         // What the program starts itself.
-        ["call", way] => {
-            read::call(dir.path(), way)?;
-            true
-        }
+        ["call", way] => read::call(dir, way)?,
         _ => {
-            eprintln!("no such part; the part is read");
+            eprintln!("no such part; the parts are replace, append, read, processes");
             return Ok(ExitCode::from(2));
         }
-    };
-    Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(dir: &Path) -> io::Result<ExitCode> {
+    read::run(dir)?;
+    Ok(if read::instructions() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
