@@ -1,9 +1,7 @@
 //! A second attempt beside a slow first one.
 
 use std::{
-    future::{Future as _, poll_fn},
     pin::pin,
-    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -341,6 +339,11 @@ async fn a_hedge_waits_for_no_place_of_the_rate_limit() {
 
 #[cfg(feature = "breaker")]
 mod breaker {
+    use std::{
+        future::{Future as _, poll_fn},
+        task::Poll,
+    };
+
     use underpin_breaker::{Breaker, State};
 
     use super::*;
