@@ -11,7 +11,13 @@ mod schema;
 mod tests;
 mod writer;
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use rusqlite::Connection;
 
@@ -35,7 +41,7 @@ impl Store {
     ///
     /// It blocks, on the disk and on another process that opens it too.
     pub(crate) fn open(folder: &Path) -> Result<Store, StoreError> {
-        fs::create_dir_all(folder).map_err(|error| StoreError::Folder(Arc::new(error)))?;
+        let _alone = alone(folder).map_err(|error| StoreError::Folder(Arc::new(error)))?;
         let path = folder.join("orders.db");
         let mut connection = connect(&path)?;
         schema::migrate(&mut connection)?;
@@ -60,6 +66,18 @@ impl Store {
         self.writer.close().await;
         self.readers.close();
     }
+}
+
+/// The folder, and nobody else who opens the file: a new one is turned to write-ahead logging, for which SQLite waits for nobody.
+fn alone(folder: &Path) -> io::Result<File> {
+    fs::create_dir_all(folder)?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("orders.lock"))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
