@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
@@ -28,7 +29,10 @@ pub(crate) fn write_json(
 
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, max: u64) -> Result<T> {
     let what = "read";
-    let file = File::open(path).map_err(|error| Error::io(what, path, error))?;
+    // A pipe that nobody writes to would be waited for.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path);
+    let file = file.map_err(|error| Error::io(what, path, error))?;
     parse(what, path, &read(what, path, file, max)?)
 }
 
@@ -98,7 +102,7 @@ where
 fn read(what: &'static str, path: &Path, file: File, max: u64) -> Result<Vec<u8>> {
     let fail = |error: io::Error| Error::io(what, path, error);
     let metadata = file.metadata().map_err(fail)?;
-    if metadata.is_dir() {
+    if !metadata.is_file() {
         return Err(Error::new(ErrorKind::NotAFile, what, path));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(max)).unwrap_or(0) + 1);

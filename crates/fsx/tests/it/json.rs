@@ -1,6 +1,6 @@
 //! JSON documents.
 
-use std::{fs, thread};
+use std::{fs, process::Command, thread};
 
 use serde::{Deserialize, Serialize};
 use underpin_fsx::{
@@ -38,8 +38,13 @@ fn missing_and_bad_json_give_the_default_and_nothing_else_does() {
     fs::write(&path, "{\"name\":").expect("it is written");
     assert_eq!(read_json_or(&path, MAX, default).expect("bad"), default());
     assert_eq!(read_json::<Settings>(&path, MAX).expect_err("bad").kind(), ErrorKind::Json);
+    // Nobody writes to it, and nobody waits for it.
+    let pipe = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("it starts").success());
     for (path, kind) in [
         (dir.path().to_owned(), ErrorKind::NotAFile),
+        (pipe, ErrorKind::NotAFile),
+        ("/dev/zero".into(), ErrorKind::NotAFile),
         (dir.path().join("a.json").join("b"), ErrorKind::NotFound),
     ] {
         assert_eq!(read_json::<Settings>(path, MAX).expect_err("no file").kind(), kind);
