@@ -79,16 +79,21 @@ pub(crate) trait Keys: Send + Sync {
 
 pub(crate) struct Table<A: Algorithm> {
     when_full: WhenFull,
-    buckets: Box<[Mutex<Bucket<A>>]>,
+    buckets: Box<[Line<Mutex<Bucket<A>>>]>,
 }
 
+/// Begins at a cache line: a check touches the first one, which has all but the slots, and the one with the slot.
+#[repr(align(64))]
+struct Line<T>(T);
+
+#[repr(C)]
 struct Bucket<A: Algorithm> {
-    algorithm: A,
-    /// How often the algorithm's limit has changed. What was granted before is not known any more.
-    version: u32,
     /// The latest time that a caller brought. Callers read the clock before they get the lock, so one may come with an earlier time than the one before: for a
     /// bucket, time then stands still.
     now: Nanos,
+    /// How often the limit has changed. What was granted before is not known any more.
+    version: u32,
+    algorithm: A,
     slots: [Slot<A::State>; SLOTS],
 }
 
@@ -110,12 +115,13 @@ impl<A: Algorithm> Table<A> {
     pub(crate) fn new(algorithm: A, keys: usize, when_full: WhenFull) -> Table<A> {
         let slots = keys.saturating_mul(29) / 20;
         let bucket = || Bucket {
-            algorithm,
-            version: 0,
             now: 0,
+            version: 0,
+            algorithm,
             slots: std::array::from_fn(|_| Slot { hash: NEVER, state: A::State::default() }),
         };
-        let buckets = (0..slots.div_ceil(SLOTS).max(1)).map(|_| Mutex::new(bucket())).collect();
+        let buckets =
+            (0..slots.div_ceil(SLOTS).max(1)).map(|_| Line(Mutex::new(bucket()))).collect();
         Table { when_full, buckets }
     }
 
@@ -124,7 +130,7 @@ impl<A: Algorithm> Table<A> {
     fn bucket(&self, hash: u64) -> MutexGuard<'_, Bucket<A>> {
         let scaled = (u128::from(hash) * self.buckets.len() as u128) >> u64::BITS;
         let index = usize::try_from(scaled).unwrap_or(0);
-        lock(&self.buckets[index])
+        lock(&self.buckets[index].0)
     }
 }
 
@@ -262,7 +268,7 @@ impl<A: Algorithm + TryFrom<Rule>> Keys for Table<A> {
     fn change(&self, rule: Rule, now: Nanos) -> bool {
         let Ok(algorithm) = A::try_from(rule) else { return false };
         for bucket in &self.buckets {
-            let bucket = &mut *lock(bucket);
+            let bucket = &mut *lock(&bucket.0);
             bucket.now = bucket.now.max(now);
             for slot in &mut bucket.slots {
                 algorithm.adopt(&mut slot.state, &bucket.algorithm, bucket.now);
@@ -274,8 +280,8 @@ impl<A: Algorithm + TryFrom<Rule>> Keys for Table<A> {
     }
 
     fn in_use(&self, now: Nanos) -> usize {
-        let in_bucket = |bucket: &Mutex<Bucket<A>>| {
-            let bucket = lock(bucket);
+        let in_bucket = |bucket: &Line<Mutex<Bucket<A>>>| {
+            let bucket = lock(&bucket.0);
             let now = bucket.now.max(now);
             let is_used = |slot: &&Slot<A::State>| !bucket.algorithm.is_idle(&slot.state, now);
             bucket.slots.iter().filter(is_used).count()
@@ -284,8 +290,8 @@ impl<A: Algorithm + TryFrom<Rule>> Keys for Table<A> {
     }
 
     fn bytes(&self) -> usize {
-        let in_bucket = |bucket: &Mutex<Bucket<A>>| {
-            lock(bucket).slots.iter().map(|slot| A::bytes(&slot.state)).sum::<usize>()
+        let in_bucket = |bucket: &Line<Mutex<Bucket<A>>>| {
+            lock(&bucket.0).slots.iter().map(|slot| A::bytes(&slot.state)).sum::<usize>()
         };
         size_of_val(&*self.buckets) + self.buckets.iter().map(in_bucket).sum::<usize>()
     }
