@@ -8,7 +8,11 @@ mod starter;
 use std::{
     collections::HashMap,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::channel,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -17,7 +21,7 @@ use tokio::sync::oneshot;
 
 use self::{
     entry::Entry,
-    starter::{Starter, Turn},
+    starter::{Order, Orders, Turn},
 };
 use crate::{
     containment::Containment,
@@ -122,7 +126,7 @@ type Reply = oneshot::Sender<Result<Started, Failure>>;
 
 #[derive(Debug)]
 enum Message {
-    Start(Box<Job>, Reply),
+    Starting(u64, Starting),
     Started(u64, Result<Tree, (Refusal, Box<Job>)>),
     Stop(u64),
     Drained(u64),
@@ -133,13 +137,25 @@ enum Message {
 struct Engine {
     inbox: Mutex<Vec<Message>>,
     waker: Waker,
+    orders: Orders,
+    next: AtomicU64,
 }
 
 /// Starts a child; the answer comes from the engine's thread.
 pub(crate) fn start(job: Job) -> io::Result<oneshot::Receiver<Result<Started, Failure>>> {
     let engine = Engine::running()?;
     let (reply, answer) = oneshot::channel();
-    engine.send(Message::Start(Box::new(job), reply));
+    let Job { rules, .. } = job;
+    if rules.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        let _ = reply.send(Err(Failure::TimedOut));
+        return Ok(answer);
+    }
+    let (id, turn) = (engine.next.fetch_add(1, Ordering::Relaxed), Turn::default());
+    // The engine hears of it first, and watches its time while it is started.
+    let (turn_here, give_up_at) = (turn.clone(), rules.deadline);
+    let starting = Starting { rules, reply, turn: turn_here, tries: 0, again: None, give_up_at };
+    engine.send(Message::Starting(id, starting));
+    engine.order(Order { id, job: Box::new(job), turn });
     Ok(answer)
 }
 
@@ -150,15 +166,15 @@ impl Engine {
         if let Some(engine) = &*running {
             return Ok(Arc::clone(engine));
         }
-        let (ends, waker) = Ends::new()?;
-        let engine = Arc::new(Engine { inbox: Mutex::default(), waker });
+        let ((ends, waker), (orders, receiver)) = (Ends::new()?, channel());
+        let (inbox, next) = (Mutex::default(), AtomicU64::new(0));
+        let engine = Arc::new(Engine { inbox, waker, orders, next });
+        starter::begin(receiver, Arc::clone(&engine))?;
         let floor = Floor {
             engine: Arc::clone(&engine),
             ends,
-            starter: Starter::begin(Arc::clone(&engine))?,
             starting: HashMap::new(),
             entries: HashMap::new(),
-            next: 0,
         };
         thread::Builder::new().name("procx".to_owned()).spawn(move || floor.run())?;
         Ok(Arc::clone(running.insert(engine)))
@@ -168,19 +184,23 @@ impl Engine {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner).push(message);
         self.waker.wake();
     }
+
+    fn order(&self, order: Order) {
+        // Its thread never ends.
+        let _ = self.orders.send(order);
+    }
 }
 
 /// What only the thread of the engine touches.
 struct Floor {
     engine: Arc<Engine>,
     ends: Ends,
-    starter: Starter,
     starting: HashMap<u64, Starting>,
     entries: HashMap<u64, Entry>,
-    next: u64,
 }
 
 /// A child that is to be.
+#[derive(Debug)]
 struct Starting {
     rules: Rules,
     reply: Reply,
@@ -239,7 +259,7 @@ impl Floor {
             std::mem::take(&mut *self.engine.inbox.lock().unwrap_or_else(PoisonError::into_inner));
         for message in messages {
             match message {
-                Message::Start(job, reply) => self.start(job, reply, now),
+                Message::Starting(id, starting) => drop(self.starting.insert(id, starting)),
                 Message::Started(id, Ok(tree)) => self.started(id, tree, now),
                 Message::Started(id, Err((refusal, job))) => self.refused(id, refusal, job, now),
                 Message::Stop(id) => self.with(id, |entry| entry.stop(now, glance)),
@@ -255,27 +275,13 @@ impl Floor {
         }
     }
 
-    fn start(&mut self, job: Box<Job>, reply: Reply, now: Instant) {
-        let Job { rules, .. } = *job;
-        if rules.deadline.is_some_and(|deadline| deadline <= now) {
-            let _ = reply.send(Err(Failure::TimedOut));
-            return;
-        }
-        let turn = Turn::default();
-        self.next += 1;
-        self.starter.start(self.next, job, &turn);
-        let give_up_at = rules.deadline;
-        let starting = Starting { rules, reply, turn, tries: 0, again: None, give_up_at };
-        self.starting.insert(self.next, starting);
-    }
-
     fn look_at_starting(&mut self, now: Instant) {
         for (_, late) in self.starting.extract_if(|_, starting| starting.is_given_up(now)) {
             let _ = late.reply.send(Err(Failure::TimedOut));
         }
         for (id, starting) in &mut self.starting {
             if let Some((_, job)) = starting.again.take_if(|(at, _)| *at <= now) {
-                self.starter.start(*id, job, &starting.turn);
+                self.engine.order(Order { id: *id, job, turn: starting.turn.clone() });
             }
         }
     }

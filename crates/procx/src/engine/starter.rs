@@ -8,7 +8,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, Sender},
     },
     thread,
 };
@@ -17,14 +17,14 @@ use super::{Engine, Job, Message};
 use crate::tree::Tree;
 
 /// The way to that thread.
-#[derive(Debug)]
-pub(super) struct Starter(Sender<Order>);
+pub(super) type Orders = Sender<Order>;
 
+/// One child to be started, unless its turn is taken before. The engine is told what comes of it.
 #[derive(Debug)]
-struct Order {
-    id: u64,
-    job: Box<Job>,
-    turn: Turn,
+pub(super) struct Order {
+    pub(super) id: u64,
+    pub(super) job: Box<Job>,
+    pub(super) turn: Turn,
 }
 
 /// Taken once: by the thread that starts it, or by whoever gives it up before.
@@ -37,19 +37,10 @@ impl Turn {
     }
 }
 
-impl Starter {
-    pub(super) fn begin(engine: Arc<Engine>) -> io::Result<Starter> {
-        let (sender, orders) = channel();
-        let thread = thread::Builder::new().name("procx-start".to_owned());
-        thread.spawn(move || start(&orders, &engine))?;
-        Ok(Starter(sender))
-    }
-
-    /// Has it started, unless its turn is taken before. The engine is told.
-    pub(super) fn start(&self, id: u64, job: Box<Job>, turn: &Turn) {
-        // Its thread lives as long as this one.
-        let _ = self.0.send(Order { id, job, turn: turn.clone() });
-    }
+pub(super) fn begin(orders: Receiver<Order>, engine: Arc<Engine>) -> io::Result<()> {
+    let thread = thread::Builder::new().name("procx-start".to_owned());
+    thread.spawn(move || start(&orders, &engine))?;
+    Ok(())
 }
 
 fn start(orders: &Receiver<Order>, engine: &Engine) {
