@@ -161,6 +161,17 @@ impl Tree {
     ///
     /// Whoever is found is known from then on, even if its parent ends.
     pub(crate) fn ask_to_end(&self, glance: &mut Glance) {
+        // Nobody may start another one between the look and the signal, and then end and be no trace to it any more.
+        let stopped = self.sweep.as_ref().map(Sweep::stop).unwrap_or_default();
+        let mut fresh = Glance::default();
+        let glance = if stopped.is_empty() { glance } else { &mut fresh };
+        self.ask_those_found(glance);
+        for process in stopped.values() {
+            sys::send(process, Signal::CONT);
+        }
+    }
+
+    fn ask_those_found(&self, glance: &mut Glance) {
         let others = self.others(glance).unwrap_or_default();
         let has_left = |pid: &Pid| getpgid(Some(*pid)).is_ok_and(|group| group != self.leader.pid);
         let pids = others.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed()));

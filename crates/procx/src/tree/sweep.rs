@@ -81,9 +81,19 @@ impl Sweep {
     }
 
     /// Stops everything, until nothing new is found, and then kills it; says how many that were beside the leader.
-    ///
-    /// Whoever is killed first would take the trace to its children along.
     pub(super) fn kill(&self) -> u32 {
+        let stopped = self.stop();
+        for process in stopped.values() {
+            sys::send(process, Signal::KILL);
+        }
+        let others = stopped.keys().filter(|pid| **pid != self.leader.pid).count();
+        u32::try_from(others).unwrap_or(u32::MAX)
+    }
+
+    /// Stops everything, until nothing new is found.
+    ///
+    /// Whoever ended first would take the trace to its children along.
+    pub(super) fn stop(&self) -> BTreeMap<i32, OwnedFd> {
         let mut stopped: BTreeMap<i32, OwnedFd> = BTreeMap::new();
         for _ in 0..ROUNDS {
             let before = stopped.len();
@@ -101,11 +111,7 @@ impl Sweep {
                 break;
             }
         }
-        for process in stopped.values() {
-            sys::send(process, Signal::KILL);
-        }
-        let others = stopped.keys().filter(|pid| **pid != self.leader.pid).count();
-        u32::try_from(others).unwrap_or(u32::MAX)
+        stopped
     }
 
     /// The processes of the tree that have not ended.
