@@ -163,11 +163,23 @@ impl Tree {
     pub(crate) fn ask_to_end(&self, glance: &mut Glance) {
         // Nobody may start another one between the look and the signal, and then end and be no trace to it any more.
         let stopped = self.sweep.as_ref().map(Sweep::stop).unwrap_or_default();
+        self.adopt_others();
         let mut fresh = Glance::default();
         let glance = if stopped.is_empty() { glance } else { &mut fresh };
         self.ask_those_found(glance);
         for process in stopped.values() {
             sys::send(process, Signal::CONT);
+        }
+    }
+
+    /// Whoever loses its parent becomes a child of the owner, if that adopts orphans, and is reaped as one.
+    fn adopt_others(&self) {
+        if sys::adopts() {
+            // Or one that is started after the look would be killed and not be reaped.
+            let _stopped = self.sweep.as_ref().map(Sweep::stop);
+            let others = self.others(&mut Glance::default()).unwrap_or_default();
+            let pids = others.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed()));
+            pids.filter_map(sys::hold).for_each(|process| self.adopt(process));
         }
     }
 
@@ -204,11 +216,7 @@ impl Tree {
             return 0;
         }
         let mut killed = 0;
-        if sys::adopts() {
-            let others = self.others(&mut Glance::default()).unwrap_or_default();
-            let pids = others.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed()));
-            pids.filter_map(sys::hold).for_each(|process| self.adopt(process));
-        }
+        self.adopt_others();
         if !sys::is_alone(&self.leader) {
             killed += self.cgroup.as_ref().map_or(0, |cgroup| cgroup.kill(self.id()));
             killed += self.sweep.as_ref().map_or(0, Sweep::kill);
