@@ -88,7 +88,8 @@ async fn where_one_of_twenty_answers_is_slow_the_99th_percentile_is_not() {
     ));
     assert_eq!(requests, calls);
     assert!(plain >= SLOW, "{plain:?}");
-    assert!(hedged < SLOW, "{hedged:?}");
+    // Alone it is a few milliseconds; in `ci`, other tests run beside it.
+    assert!(hedged < full_or(SLOW / 2, SLOW), "{hedged:?}");
     assert!(more <= calls + calls / 5 + SPARE, "{more} for {calls}");
 }
 
